@@ -1,0 +1,64 @@
+//! The Docker Engine: what is in its image store, and builds, pulls, tags and pushes on it.
+//!
+//! What the engine is to do is handed in as plain data ([`BuildRequest`]); nothing here knows packages or plans.
+
+mod connection;
+mod context;
+mod engine;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::image::Platform;
+
+pub use connection::Connection;
+pub use engine::{Engine, Info, StoredImage};
+
+/// One build of one image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// The package directory, absolute; it becomes the root of the context.
+    pub directory: PathBuf,
+    /// Further directories, in order; a later one wins over an earlier one.
+    pub extra_sources: Vec<ContextSource>,
+    /// Path of the Dockerfile in the context.
+    pub dockerfile: String,
+    /// The text to stream instead of the file on disk, where references were pointed elsewhere.
+    pub dockerfile_text: Option<String>,
+    /// Images to place as tar files in the context.
+    pub archives: Vec<Archive>,
+    /// Paths of the package directory that do not enter the context (what the tree has where `archives` go).
+    pub left_out: Vec<String>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// Build args by name.
+    pub build_args: BTreeMap<String, String>,
+    /// Labels by name.
+    pub labels: BTreeMap<String, String>,
+    /// Whether steps may use the network.
+    pub network: bool,
+    /// Whether the engine's build cache is not to be used.
+    pub no_cache: bool,
+    /// Names the image gets when the build is done.
+    pub tags: Vec<String>,
+}
+
+/// A directory that joins the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextSource {
+    /// On disk, absolute.
+    pub source: PathBuf,
+    /// In the context, a slash path.
+    pub destination: String,
+}
+
+/// A tar file of images in the context, as `docker save` writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Path of the tar file in the context.
+    pub path: String,
+    /// The images in it, each with a digest; the engine must have them.
+    pub images: Vec<String>,
+    /// Whether the archive names the images by repository (`docker save` of a name without tag) instead of by digest.
+    pub by_name: bool,
+}

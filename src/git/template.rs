@@ -1,0 +1,1 @@
+//! Tag templates: literal text and the hash.

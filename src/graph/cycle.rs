@@ -1,0 +1,1 @@
+//! Cycles among current image edges, shown whole.

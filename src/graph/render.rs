@@ -1,0 +1,1 @@
+//! The graph as text: dot and JSON.

@@ -1,0 +1,38 @@
+//! kitmake: an incremental build graph for monorepos of LinuxKit packages.
+//!
+//! The pipeline is the architecture. Each stage is one module, each value is plain data that the next stage only reads:
+//!
+//! ```text
+//! args -> Settings -> Workspace -> Tags -> Graph -> Presence -> Plan -> Run -> Outcome
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | one file per verb: parse, call the library, print |
+//! | [`settings`] | flags > environment > kitmake.yml > defaults, resolved once |
+//! | [`workspace`] | finds the packages; reads build.yml and Dockerfile |
+//! | [`git`] | one snapshot per repository; the tag of each package |
+//! | [`graph`] | the dependency graph, cycles, selectors, renderers |
+//! | [`presence`] | the facts about where a node already is |
+//! | [`plan`] | pure: what is to be done, in which order, and why; keys |
+//! | [`run`] | the scheduler, its events, cancellation |
+//! | [`builder`] | the Docker Engine: context, build, tag, push |
+//! | [`registry`] | the OCI distribution protocol over HTTP |
+//! | [`report`] | consumers of events: terminal, plain lines |
+//!
+//! Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
+//! [`problem`] (what is wrong, where, what to do, and which exit code it means).
+
+pub mod builder;
+pub mod cli;
+pub mod git;
+pub mod graph;
+pub mod image;
+pub mod plan;
+pub mod presence;
+pub mod problem;
+pub mod registry;
+pub mod report;
+pub mod run;
+pub mod settings;
+pub mod workspace;

@@ -1,0 +1,3 @@
+//! The plan: a pure function from graph, tags, presence and settings to steps with reasons.
+
+pub mod key;

@@ -1,0 +1,45 @@
+//! The label that carries the key of an image.
+
+use std::fmt;
+
+use crate::image::Platform;
+
+/// The image label that carries the key of an image.
+pub const KEY_LABEL: &str = "org.kitmake.key";
+
+/// The key label of an image: `<version>:<org/image>@<platform>:<hash>`.
+///
+/// Labels are inherited through `FROM`, hence the name in it: a label that names another image or platform says nothing
+/// about the image it is found on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyLabel {
+    /// `org/image` of the package.
+    pub name: String,
+    /// The platform of the node.
+    pub platform: Platform,
+    /// 64 hex digits of blake3.
+    pub hash: String,
+}
+
+impl KeyLabel {
+    /// The version of the list of components; another version is never compared.
+    pub const VERSION: u32 = 1;
+
+    /// The label in `text`, if it is of this version and well formed.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("1:")?;
+        let (name, rest) = rest.split_once('@')?;
+        let (platform, hash) = rest.rsplit_once(':')?;
+        let hexadecimal =
+            hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        (hexadecimal && !name.is_empty()).then_some(())?;
+        Some(Self { name: name.to_owned(), platform: platform.parse().ok()?, hash: hash.to_owned() })
+    }
+}
+
+impl fmt::Display for KeyLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}@{}:{}", Self::VERSION, self.name, self.platform, self.hash)
+    }
+}

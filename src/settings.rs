@@ -1,0 +1,1 @@
+//! Settings: flags > environment > kitmake.yml > defaults, resolved once.

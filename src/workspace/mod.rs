@@ -1,0 +1,119 @@
+//! The workspace: every package below the root, as read from disk.
+//!
+//! A package is a directory plus one build yml. A package that cannot be read is still listed, with its problems: only a
+//! plan that needs it fails. Nothing here asks git for a tag or follows a reference to another package.
+
+pub mod build_yml;
+pub mod dockerfile;
+mod find;
+pub mod kitmake_yml;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::problem::Problem;
+pub use build_yml::BuildYml;
+pub use dockerfile::Dockerfile;
+pub use find::{Options, read};
+pub use kitmake_yml::KitmakeYml;
+
+/// A package by its place in [`Workspace::packages`], which is sorted by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(pub u32);
+
+impl PackageId {
+    /// The place in any table with one entry per package.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a package is called: `path`, or `path:yml` where the yml is not `build.yml`. The path is relative to the root,
+/// with `/`; the root itself is `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageName(Arc<str>);
+
+impl PackageName {
+    /// The name of the package that `yml` makes in the directory `path`.
+    #[must_use]
+    pub fn new(path: &str, yml: &str) -> Self {
+        if yml == "build.yml" { Self(path.into()) } else { Self(format!("{path}:{yml}").into()) }
+    }
+
+    /// As printed and as selected.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for PackageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for PackageName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// A directory plus one build yml.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// What it is called.
+    pub name: PackageName,
+    /// The directory relative to the root, with `/`; the root itself is `.`.
+    pub path: String,
+    /// The build yml relative to the directory, `build.yml` by default.
+    pub yml: String,
+    /// What the yml says; `None` when it cannot be read, and then `problems` says why.
+    pub build: Option<BuildYml>,
+    /// The Dockerfile; `None` when it cannot be read, and then `dockerfile_problem` says why.
+    pub dockerfile: Option<Dockerfile>,
+    /// Why the package cannot be named at all: errors of its yml.
+    pub problems: Vec<Problem>,
+    /// Why the package cannot be built although it has a tag: its Dockerfile is missing or wrong.
+    pub dockerfile_problem: Option<Problem>,
+    /// What is odd but stops nothing, such as unknown keys.
+    pub warnings: Vec<Problem>,
+}
+
+/// All packages below a root.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The absolute path of the root.
+    pub root: PathBuf,
+    /// Sorted by name.
+    pub packages: Vec<Package>,
+    /// The `kitmake.yml` of the root, or its defaults.
+    pub config: KitmakeYml,
+}
+
+impl Workspace {
+    /// The ids of all packages, in the order of their names.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = PackageId> + use<> {
+        (0..u32::try_from(self.packages.len()).expect("a repository has fewer than 2^32 packages")).map(PackageId)
+    }
+
+    /// A package by its id.
+    #[must_use]
+    pub fn package(&self, id: PackageId) -> &Package {
+        &self.packages[id.index()]
+    }
+
+    /// The absolute directory of a package.
+    #[must_use]
+    pub fn directory(&self, id: PackageId) -> PathBuf {
+        join(&self.root, &self.package(id).path)
+    }
+}
+
+/// `path` below `root`, without a trailing `.` component.
+fn join(root: &Path, path: &str) -> PathBuf {
+    if path == "." { root.to_owned() } else { root.join(path) }
+}
