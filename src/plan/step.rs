@@ -1,0 +1,124 @@
+//! The steps of a plan: plain data that the run only reads.
+
+use std::fmt;
+
+use crate::builder::BuildRequest;
+use crate::image::{Platform, Reference};
+
+/// A step by its place in [`super::Plan::steps`]; what a step needs always stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepIndex(pub u32);
+
+impl StepIndex {
+    /// The place in any table with one entry per step.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// Bring an image from a registry to the builder.
+    Fetch,
+    /// Build an image on the builder.
+    Build,
+    /// Push `image:tag-arch`.
+    Push,
+    /// Write `image:tag`, the index over the platforms.
+    Index,
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fetch => "fetch",
+            Self::Build => "build",
+            Self::Push => "push",
+            Self::Index => "index",
+        })
+    }
+}
+
+/// One thing the plan does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `kind:what`, unique in the plan and the same for the same repository, such as `build:pkg/init@linux/amd64`.
+    pub id: String,
+    /// What is shown of it: the package and, where there is one, the platform.
+    pub title: String,
+    /// The node it works on, by its place in [`super::Plan::nodes`]; none for images that no package here makes, and
+    /// for an index, which is of several nodes.
+    pub node: Option<usize>,
+    /// The image it is about.
+    pub reference: String,
+    /// Steps that must be done before.
+    pub needs: Vec<StepIndex>,
+    /// What is to be done.
+    pub action: Action,
+}
+
+impl Step {
+    /// What the step does.
+    #[must_use]
+    pub fn kind(&self) -> StepKind {
+        match self.action {
+            Action::Fetch { .. } => StepKind::Fetch,
+            Action::Build(_) => StepKind::Build,
+            Action::Push { .. } => StepKind::Push,
+            Action::Index { .. } => StepKind::Index,
+        }
+    }
+}
+
+/// What is to be done, with everything that is needed to do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Pull `from` for `platform` and give it `names` on the builder.
+    Fetch {
+        /// Where it is, by digest where that is known.
+        from: Reference,
+        /// Which of an index.
+        platform: Platform,
+        /// Names on the builder; empty for an image that is used by its digest.
+        names: Vec<Reference>,
+    },
+    /// Build an image.
+    Build(Box<BuildRequest>),
+    /// Push an image.
+    Push {
+        /// Where the image is taken from.
+        source: PushSource,
+        /// The `tag-arch` to write.
+        to: Reference,
+    },
+    /// Write the index.
+    Index {
+        /// The `tag` to write.
+        to: Reference,
+        /// One per platform that must be listed.
+        entries: Vec<IndexEntry>,
+    },
+}
+
+/// Where a push takes its image from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushSource {
+    /// A name on the builder.
+    Builder(Reference),
+    /// A manifest that the registry has already, by digest: only the tag is written.
+    Registry(Reference),
+}
+
+/// One platform of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The platform.
+    pub platform: Platform,
+    /// The `tag-arch` that names its image on the registry.
+    pub image: Reference,
+    /// The key label of the image, to travel as an annotation of the entry.
+    pub key: Option<String>,
+}
