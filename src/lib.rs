@@ -28,6 +28,8 @@ pub mod cli;
 pub mod git;
 pub mod graph;
 pub mod image;
+pub mod memo;
+pub mod pipeline;
 pub mod plan;
 pub mod presence;
 pub mod problem;

@@ -1,1 +1,192 @@
 //! Settings: flags > environment > kitmake.yml > defaults, resolved once.
+//!
+//! The process environment is read here and nowhere else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::builder::Connection;
+use crate::git::TagOptions;
+use crate::image::Platform;
+use crate::plan::{OnOutdated, Platforms};
+use crate::workspace::KitmakeYml;
+
+/// The names of the variables that tell a build step its proxy, each also in lower case.
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
+/// What the process environment says.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Which engine: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`.
+    pub engine: Connection,
+    /// `$DOCKER_CONFIG`, or `~/.docker`: where docker's config.json lies.
+    pub docker_config: Option<PathBuf>,
+    /// `$XDG_STATE_HOME/kitmake`, or `~/.local/state/kitmake`: logs of runs.
+    pub state: PathBuf,
+    /// `$XDG_CACHE_HOME/kitmake`, or `~/.cache/kitmake`: memos.
+    pub cache: PathBuf,
+    /// Proxies in both spellings, as given.
+    pub proxies: BTreeMap<String, String>,
+    /// `$USER`, empty when it is not set.
+    pub user: String,
+    /// Some CI system runs this: `$CI` is set.
+    pub ci: bool,
+    /// `$NO_COLOR` is set and not empty.
+    pub no_color: bool,
+    /// `$CLICOLOR_FORCE` or `$FORCE_COLOR` is set, not empty and not `0`.
+    pub force_color: bool,
+    /// `$TERM` is `dumb`.
+    pub dumb_terminal: bool,
+}
+
+impl Environment {
+    /// Reads the process environment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = path("HOME");
+        let below_home = |rest: &str| home.as_ref().map(|home| home.join(rest));
+        let docker_config = path("DOCKER_CONFIG").or_else(|| below_home(".docker"));
+        let base = |variable: &str, rest: &str| {
+            path(variable).or_else(|| below_home(rest)).unwrap_or_else(std::env::temp_dir).join("kitmake")
+        };
+        let spellings = PROXIES.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+        let forced = |name: &str| text(name).is_some_and(|value| value != "0");
+        Self {
+            engine: Connection {
+                host: text("DOCKER_HOST"),
+                context: text("DOCKER_CONTEXT"),
+                config: docker_config.clone(),
+                tls_verify: text("DOCKER_TLS_VERIFY").is_some(),
+                cert_path: path("DOCKER_CERT_PATH"),
+            },
+            docker_config,
+            state: base("XDG_STATE_HOME", ".local/state"),
+            cache: base("XDG_CACHE_HOME", ".cache"),
+            proxies: spellings.filter_map(|name| text(&name).map(|value| (name, value))).collect(),
+            user: text("USER").unwrap_or_default(),
+            ci: text("CI").is_some(),
+            no_color: text("NO_COLOR").is_some(),
+            force_color: forced("CLICOLOR_FORCE") || forced("FORCE_COLOR"),
+            dumb_terminal: text("TERM").is_some_and(|terminal| terminal == "dumb"),
+        }
+    }
+}
+
+/// Which packages count as missing where their presence cannot be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AssumeMissing {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    Everything,
+    /// Those that these selectors name.
+    These(Vec<String>),
+}
+
+/// Everything that a plan depends on beside the repository.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The absolute path of the root.
+    pub root: PathBuf,
+    /// The directory that selectors are also relative to, relative to the root.
+    pub current: String,
+    /// What is to be built; empty for the default: `pkg` if it exists, else everything.
+    pub selectors: Vec<String>,
+    /// Unknown keys in build ymls are errors.
+    pub strict: bool,
+    /// What changes tags.
+    pub tags: TagOptions,
+    /// `HOST[/PREFIX]` where images without a host in their name live; the kitmake.yml is asked when it is `None`.
+    pub registry: Option<String>,
+    /// Registry hosts that are spoken to without TLS, beside those of the kitmake.yml.
+    pub insecure_registries: Vec<String>,
+    /// No registry is asked.
+    pub offline: bool,
+    /// Which packages count as missing where their presence cannot be asked.
+    pub assume_missing: AssumeMissing,
+    /// The platforms wanted; the kitmake.yml is asked when it is `None`.
+    pub platforms: Option<Platforms>,
+    /// Push what the registry lacks.
+    pub push: bool,
+    /// Build all that is selected.
+    pub force: bool,
+    /// Bring what is only in the registry to the builder.
+    pub pull: bool,
+    /// What to do about a published image that was made from other inputs.
+    pub on_outdated: OnOutdated,
+    /// What the process environment says.
+    pub environment: Environment,
+}
+
+impl Settings {
+    /// Where images without a host in their name live.
+    #[must_use]
+    pub fn registry(&self, config: &KitmakeYml) -> Option<String> {
+        let registry = self.registry.as_ref().or(config.registry.as_ref());
+        registry.map(|registry| registry.trim_end_matches('/').to_owned()).filter(|registry| !registry.is_empty())
+    }
+
+    /// The platforms wanted.
+    #[must_use]
+    pub fn platforms(&self, config: &KitmakeYml) -> Platforms {
+        match &self.platforms {
+            Some(platforms) => platforms.clone(),
+            None if config.platforms.is_empty() => Platforms::Own,
+            None => Platforms::These(config.platforms.clone()),
+        }
+    }
+
+    /// The selectors, with the default filled in.
+    #[must_use]
+    pub fn selectors(&self) -> Vec<String> {
+        if !self.selectors.is_empty() {
+            return self.selectors.clone();
+        }
+        let whole = if self.root.join("pkg").is_dir() { "pkg" } else { "." };
+        vec![whole.to_owned()]
+    }
+}
+
+/// Reads `--platforms`: `all`, or platforms separated by commas; a bare architecture means Linux.
+pub fn parse_platforms(text: &str) -> Result<Platforms, String> {
+    if text == "all" {
+        return Ok(Platforms::Arches);
+    }
+    let mut platforms = text
+        .split(',')
+        .map(|part| {
+            let part = part.trim();
+            if Platform::ARCHITECTURES.contains(&part) {
+                return Ok(Platform::linux(part));
+            }
+            part.parse::<Platform>().map_err(|error| error.to_string())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    platforms.sort();
+    platforms.dedup();
+    Ok(Platforms::These(platforms))
+}
+
+/// `path` relative to `root`, with `/`; `.` for the root itself and for what lies outside it.
+#[must_use]
+pub fn relative(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).ok().and_then(Path::to_str).filter(|below| !below.is_empty());
+    below.unwrap_or(".").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_named_whole_or_by_architecture() {
+        let these = |names: &[&str]| Ok(Platforms::These(names.iter().map(|name| Platform::linux(name)).collect()));
+        assert_eq!(parse_platforms("all"), Ok(Platforms::Arches));
+        assert_eq!(parse_platforms("linux/arm64,amd64,arm64"), these(&["amd64", "arm64"]));
+        assert!(parse_platforms("x86").is_err());
+    }
+}

@@ -1,13 +1,17 @@
 //! The facts about where a node already is, each asked on its own and kept apart.
 //!
-//! An unknown is never taken for a no: a question that failed is [`Fact::Unknown`] with the reason.
+//! An unknown is never taken for a no: a question that failed is [`Fact::Unknown`] with the reason, and a question that
+//! was not asked is [`Fact::NotAsked`]. What the facts mean for a node is the plan's business.
 
+mod ask;
 mod key_label;
 
 use std::collections::BTreeMap;
 
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::problem::Problem;
+
+pub use ask::{Question, ask};
 pub use key_label::{KEY_LABEL, KeyLabel};
 
 /// The answer to one question.
@@ -19,29 +23,94 @@ pub enum Fact<T> {
     No,
     /// The question failed.
     Unknown(Problem),
-    /// The question was not asked, as under `--offline`.
+    /// The question was not asked.
     NotAsked,
 }
 
+impl<T> Fact<T> {
+    /// What was found, if something was.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Yes(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer is a definite no.
+    pub fn is_no(&self) -> bool {
+        matches!(self, Self::No)
+    }
+}
+
 /// An image that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The key label it carries, or what kept it from being read.
+    /// Its platform, where the place says.
+    pub platform: Option<Platform>,
+    /// The key label it carries; `None` if it carries none that can be read.
     pub key: Option<KeyLabel>,
     /// Its digest on a registry, its id on a builder.
     pub digest: String,
 }
 
-/// What is known about one node.
+/// What a registry has of one `image:tag`.
 #[derive(Debug, Clone)]
-pub struct Presence {
-    /// The builder's image store has it, under `tag-arch` or `tag` with this platform.
-    pub builder: Fact<Found>,
-    /// The registry's index `tag` lists this platform.
-    pub index: Fact<Found>,
-    /// The registry has `tag-arch`.
-    pub arch_tag: Fact<Found>,
+pub struct Registered {
+    /// The images that `tag` names, by platform; an image that is no index is the only one of its platform.
+    pub index: Fact<BTreeMap<Platform, Found>>,
+    /// What `tag-arch` names, for the platforms asked about.
+    pub arch_tags: BTreeMap<Platform, Fact<Found>>,
 }
 
-/// The presence of each image asked for: by output reference without suffix, then platform.
-pub type Facts = BTreeMap<(String, Platform), Presence>;
+/// All facts that were asked for.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The builder's images by name, canonical form with tag.
+    pub builder: Fact<BTreeMap<String, Found>>,
+    /// By the canonical form of `image:tag` as the registry has it.
+    pub registry: BTreeMap<String, Registered>,
+}
+
+impl Facts {
+    /// What the builder has under a name.
+    #[must_use]
+    pub fn on_builder(&self, name: &Reference) -> Fact<&Found> {
+        match &self.builder {
+            Fact::Yes(images) => images.get(&name.canonical().to_string()).map_or(Fact::No, Fact::Yes),
+            Fact::No => Fact::No,
+            Fact::Unknown(problem) => Fact::Unknown(problem.clone()),
+            Fact::NotAsked => Fact::NotAsked,
+        }
+    }
+
+    /// What the registry's index `name` lists for a platform.
+    #[must_use]
+    pub fn in_index(&self, name: &Reference, platform: &Platform) -> Fact<&Found> {
+        match self.registry.get(&name.canonical().to_string()).map(|registered| &registered.index) {
+            Some(Fact::Yes(index)) => index.get(platform).map_or(Fact::No, Fact::Yes),
+            Some(Fact::No) => Fact::No,
+            Some(Fact::Unknown(problem)) => Fact::Unknown(problem.clone()),
+            Some(Fact::NotAsked) | None => Fact::NotAsked,
+        }
+    }
+
+    /// What the registry's `tag-arch` of `name` is.
+    #[must_use]
+    pub fn at_arch_tag(&self, name: &Reference, platform: &Platform) -> Fact<&Found> {
+        let registered = self.registry.get(&name.canonical().to_string());
+        match registered.and_then(|registered| registered.arch_tags.get(platform)) {
+            Some(Fact::Yes(found)) => Fact::Yes(found),
+            Some(Fact::No) => Fact::No,
+            Some(Fact::Unknown(problem)) => Fact::Unknown(problem.clone()),
+            Some(Fact::NotAsked) | None => Fact::NotAsked,
+        }
+    }
+}
+
+/// The `tag-arch` of an image: its tag with the architecture of a platform as a suffix.
+#[must_use]
+pub fn arch_tag(image: &Reference, platform: &Platform) -> Reference {
+    let mut suffix = platform.architecture().to_owned();
+    suffix.push_str(platform.variant().unwrap_or_default());
+    image.with_tag(&format!("{}-{suffix}", image.tag().unwrap_or("latest")))
+}

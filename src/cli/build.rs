@@ -1,0 +1,137 @@
+//! `kitmake build` and `kitmake push`: do what the plan says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::options::{Place, PlanningArgs};
+use super::output::Output;
+use super::plan::{Format, prepare, print};
+use super::{Ended, exit};
+use crate::pipeline::Prepared;
+use crate::plan::{Plan, State};
+use crate::report::{self, Reporter};
+use crate::run::{self, Executor, Limits, Logs, Outcome};
+use crate::settings::Environment;
+
+/// How often a reporter may paint.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Arguments of `build` and `push`.
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    planning: PlanningArgs,
+    /// Print the plan instead of running it
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// The form of the plan that --dry-run prints
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", requires = "dry_run")]
+    format: Format,
+    /// Builds at once [default: the builder's CPUs]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
+    jobs: Option<u16>,
+    /// After a failure go on with what does not need the failed step
+    #[arg(short, long)]
+    keep_going: bool,
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: BuildArgs, push: bool) -> Ended {
+    let settings = args.planning.settings(place, push).map_err(|problem| vec![problem])?;
+    let prepared = prepare(&settings, output)?;
+    if args.dry_run {
+        print(&prepared, output, args.format);
+        return if prepared.plan.problems.is_empty() { Ok(exit::DONE) } else { Err(prepared.plan.problems) };
+    }
+    // A memo only makes the next command quicker: nothing is lost with it.
+    let _ = prepared.memo.save();
+    if !prepared.plan.problems.is_empty() {
+        return Err(prepared.plan.problems);
+    }
+    if prepared.plan.is_empty() {
+        output.say(&nothing_to_do(&prepared.plan));
+        return Ok(exit::DONE);
+    }
+    let outcome = super::runtime().block_on(carry_out(prepared, &args, output, &place.environment))?;
+    Ok(outcome.exit_code())
+}
+
+/// One line.
+fn nothing_to_do(plan: &Plan) -> String {
+    let count = |state| plan.nodes.iter().filter(|node| node.selected && node.state == state).count();
+    let present = count(State::Present) + count(State::Outdated);
+    let mut line = format!("nothing to do: {present} present");
+    for (state, words) in [
+        (State::Outdated, "of them outdated"),
+        (State::NotBuildable, "not buildable"),
+        (State::Blocked, "blocked"),
+        (State::NotBuiltHere, "not built here"),
+    ] {
+        if count(state) > 0 {
+            line.push_str(&format!(", {} {words}", count(state)));
+        }
+    }
+    line.push('\n');
+    line
+}
+
+async fn carry_out(
+    prepared: Prepared,
+    args: &BuildArgs,
+    output: &Output,
+    environment: &Environment,
+) -> Result<Outcome, Vec<crate::problem::Problem>> {
+    let Prepared { plan, engine, client, .. } = prepared;
+    let (engine, info) = engine.map_err(|problem| vec![problem])?;
+    let limits = Limits::new(args.jobs.map_or(info.cpus.max(1), usize::from), args.keep_going);
+    let logs = Logs::create(&environment.state);
+    if let Some(problem) = logs.problem() {
+        output.say(&format!("warning: logs are not kept: {problem}\n"));
+    }
+    let steps = Arc::new(plan.steps);
+    let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone());
+    let mut reporter = report::reporter(output.reporting());
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let cancel = CancellationToken::new();
+    let watch = tokio::spawn(cancel_on_signal(cancel.clone()));
+    let running = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel);
+    let showing = async {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => reporter.event(&steps, &event),
+                    None => break,
+                },
+                _ = ticks.tick() => reporter.tick(&steps),
+            }
+        }
+    };
+    let (outcome, ()) = tokio::join!(running, showing);
+    watch.abort();
+    reporter.finish(&steps, &outcome);
+    Ok(outcome)
+}
+
+/// The first interrupt cancels what runs; a second one ends the process at once.
+async fn cancel_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    cancel.cancel();
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    #[expect(clippy::exit, reason = "the second signal means now")]
+    std::process::exit(130);
+}

@@ -1,0 +1,55 @@
+//! `kitmake graph`: the dependency graph as text.
+
+use clap::{Args, ValueEnum};
+
+use super::options::{Place, TagArgs};
+use super::output::Output;
+use super::{Ended, exit};
+use crate::graph::render;
+use crate::image::Platform;
+use crate::pipeline;
+
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+pub(super) struct GraphArgs {
+    /// What to show, with all that it needs [default: everything]
+    #[arg(value_name = "SELECTOR")]
+    selectors: Vec<String>,
+    /// The form of the graph
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "dot")]
+    format: Format,
+    /// Unknown keys in build ymls are errors
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    tags: TagArgs,
+}
+
+/// The form of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For Graphviz.
+    Dot,
+    /// For programs.
+    Json,
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: GraphArgs) -> Ended {
+    let (root, current) = place.root().map_err(|problem| vec![problem])?;
+    let question = pipeline::Survey {
+        root: &root,
+        current: &current,
+        selectors: if args.selectors.is_empty() { vec![".".to_owned()] } else { args.selectors.clone() },
+        strict: args.strict,
+        tags: &args.tags.options(&place.environment),
+        platforms: None,
+    };
+    let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;
+    let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
+    let selected = (!args.selectors.is_empty()).then_some(&surveyed.selected[..]);
+    output.data(&match args.format {
+        Format::Dot => render::dot(graph, workspace, tags, selected),
+        Format::Json => render::json(graph, workspace, tags, selected),
+    });
+    Ok(exit::DONE)
+}

@@ -1,0 +1,168 @@
+//! Options that several verbs share, and how they become [`Settings`].
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+use crate::git::TagOptions;
+use crate::plan::{OnOutdated, Platforms};
+use crate::problem::Problem;
+use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, relative};
+use crate::workspace::find_root;
+
+/// Where the command runs.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// `-C DIR`
+    pub(super) directory: Option<PathBuf>,
+    /// What the process environment says.
+    pub(super) environment: Environment,
+}
+
+/// The working directory cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum PlaceError {
+    #[error("`{}` cannot be used as the root: {reason}", path.display())]
+    #[diagnostic(code(cli::no_directory), help("`-C DIR` names an existing directory"))]
+    NoDirectory { path: PathBuf, reason: String },
+}
+
+impl crate::problem::Fault for PlaceError {
+    fn class(&self) -> crate::problem::Class {
+        crate::problem::Class::Usage
+    }
+}
+
+impl Place {
+    /// The absolute root, and the working directory relative to it.
+    pub(super) fn root(&self) -> Result<(PathBuf, String), Problem> {
+        let given = self.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let no_directory = |error: std::io::Error| PlaceError::NoDirectory { path: given.clone(), reason: error.to_string() };
+        let absolute = given.canonicalize().map_err(no_directory)?;
+        if !absolute.is_dir() {
+            return Err(no_directory(std::io::ErrorKind::NotADirectory.into()).into());
+        }
+        if self.directory.is_some() {
+            return Ok((absolute, ".".to_owned()));
+        }
+        let root = find_root(&absolute);
+        let current = relative(&root, &absolute);
+        Ok((root, current))
+    }
+}
+
+/// Options that change tags; the names are those of linuxkit.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Tags")]
+pub(super) struct TagArgs {
+    /// Override the org of every build yml
+    #[arg(long, env = "LINUXKIT_PKG_ORG", value_name = "ORG")]
+    pub(super) org: Option<String>,
+    /// Use this instead of the tree hash
+    #[arg(long, value_name = "HASH")]
+    pub(super) hash: Option<String>,
+    /// Take tree hashes from this commit [default: HEAD]
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) hash_commit: Option<String>,
+    /// Hash this directory instead of the package's own
+    #[arg(long, value_name = "DIR")]
+    pub(super) hash_path: Option<PathBuf>,
+    /// Treat every package as dirty
+    #[arg(long)]
+    pub(super) force_dirty: bool,
+    /// Use $USER as the org and `dev` as the hash
+    #[arg(long)]
+    pub(super) dev: bool,
+    /// Override the tag template of every build yml
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(super) tag: Option<String>,
+}
+
+impl TagArgs {
+    /// What tags are computed with.
+    pub(super) fn options(&self, environment: &Environment) -> TagOptions {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        TagOptions {
+            org: given(&self.org),
+            hash: given(&self.hash),
+            hash_commit: given(&self.hash_commit),
+            hash_path: self.hash_path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            force_dirty: self.force_dirty,
+            dev: self.dev.then(|| environment.user.clone()),
+            tag: given(&self.tag),
+        }
+    }
+}
+
+/// Options of every verb that makes a plan.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanningArgs {
+    /// What to build [default: pkg, if it exists, else everything]
+    #[arg(value_name = "SELECTOR")]
+    pub(super) selectors: Vec<String>,
+    /// Platforms such as linux/arm64, separated by commas; `all` means those that each package lists [default: the
+    /// builder's own]
+    #[arg(long, value_name = "PLATFORMS", value_parser = parse_platforms, env = "KITMAKE_PLATFORMS")]
+    pub(super) platforms: Option<Platforms>,
+    /// Push what the registry lacks
+    #[arg(long)]
+    pub(super) push: bool,
+    /// Build all that is selected, whatever is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Bring what is only in the registry to the builder
+    #[arg(long, conflicts_with = "force")]
+    pub(super) pull: bool,
+    /// What to do about a published image that was made from other inputs
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
+    pub(super) on_outdated: OnOutdated,
+    /// Where images without a host in their name live
+    #[arg(long, value_name = "HOST[/PREFIX]", env = "KITMAKE_REGISTRY")]
+    pub(super) registry: Option<String>,
+    /// Speak to this registry without TLS (may be repeated)
+    #[arg(long, value_name = "HOST", action = ArgAction::Append)]
+    pub(super) insecure_registry: Vec<String>,
+    /// Ask no registry
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Count as missing what cannot be asked, of all packages or of those selected
+    #[arg(long, value_name = "SELECTOR", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        action = ArgAction::Append)]
+    pub(super) assume_missing: Vec<String>,
+    /// Unknown keys in build ymls are errors
+    #[arg(long)]
+    pub(super) strict: bool,
+    #[command(flatten)]
+    pub(super) tags: TagArgs,
+}
+
+impl PlanningArgs {
+    /// Resolves everything at once.
+    pub(super) fn settings(&self, place: &Place, push: bool) -> Result<Settings, Problem> {
+        let (root, current) = place.root()?;
+        let assume_missing = if self.assume_missing.iter().any(String::is_empty) {
+            AssumeMissing::Everything
+        } else if self.assume_missing.is_empty() {
+            AssumeMissing::Nothing
+        } else {
+            AssumeMissing::These(self.assume_missing.clone())
+        };
+        Ok(Settings {
+            root,
+            current,
+            selectors: self.selectors.clone(),
+            strict: self.strict,
+            tags: self.tags.options(&place.environment),
+            registry: self.registry.clone(),
+            insecure_registries: self.insecure_registry.clone(),
+            offline: self.offline,
+            assume_missing,
+            platforms: self.platforms.clone(),
+            push: push || self.push,
+            force: self.force,
+            pull: self.pull,
+            on_outdated: self.on_outdated,
+            environment: place.environment.clone(),
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! Where words go: data to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Severity};
+
+use super::{Progress, When};
+use crate::problem::Problem;
+use crate::settings::Environment;
+
+/// How this process speaks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    /// Standard error takes colours.
+    pub(super) color: bool,
+    /// Progress is painted over.
+    pub(super) tty: bool,
+    /// Progress is shown at all.
+    pub(super) progress: bool,
+    /// Nothing but errors.
+    pub(super) quiet: bool,
+    /// 0, 1 or more.
+    pub(super) verbose: u8,
+}
+
+impl Output {
+    pub(super) fn new(color: When, progress: Progress, quiet: bool, verbose: u8, environment: &Environment) -> Self {
+        let terminal = io::stderr().is_terminal() && !environment.dumb_terminal;
+        let color = match color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto if environment.no_color => false,
+            When::Auto => environment.force_color || terminal,
+        };
+        let tty = match progress {
+            Progress::Auto => terminal && !environment.ci,
+            Progress::Tty => true,
+            Progress::Plain | Progress::None => false,
+        };
+        Self { color, tty, progress: progress != Progress::None, quiet, verbose }
+    }
+
+    /// Data; a reader that has gone away ends it quietly.
+    #[expect(clippy::unused_self, reason = "all words go through the one value that knows how to speak")]
+    pub(super) fn data(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+
+    /// A message.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
+    /// A problem that stops the command.
+    pub(super) fn error(&self, problem: &Problem) {
+        self.report(problem.diagnostic());
+    }
+
+    /// A problem that stops nothing.
+    pub(super) fn warning(&self, problem: &Problem) {
+        if !self.quiet {
+            self.report(&Warning(problem));
+        }
+    }
+
+    fn report(&self, diagnostic: &dyn Diagnostic) {
+        let theme = if self.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+        let mut text = String::new();
+        if handler.render_report(&mut text, diagnostic).is_ok() {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// A problem shown as a warning.
+#[derive(Debug)]
+struct Warning<'a>(&'a Problem);
+
+impl std::fmt::Display for Warning<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self.0, f)
+    }
+}
+
+impl std::error::Error for Warning<'_> {}
+
+impl Diagnostic for Warning<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.0.diagnostic().code()
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(Severity::Warning)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.0.diagnostic().help()
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.0.diagnostic().source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
+        self.0.diagnostic().labels()
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        self.0.diagnostic().related()
+    }
+}

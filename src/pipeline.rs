@@ -1,0 +1,169 @@
+//! The road from settings to a plan: every verb takes it, and leaves it at its own exit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::builder::{Engine, Info};
+use crate::git::{self, TagOptions, Tags};
+use crate::graph::{self, Graph, selector};
+use crate::image::Platform;
+use crate::memo::Memo;
+use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
+use crate::presence::{Facts, Question, ask};
+use crate::problem::Problem;
+use crate::registry::{self, Client};
+use crate::settings::{AssumeMissing, Settings};
+use crate::workspace::{self, PackageId, Workspace};
+
+/// The part of the road that needs neither an engine nor a registry.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The packages.
+    pub workspace: Workspace,
+    /// Their tags.
+    pub tags: Tags,
+    /// What they need.
+    pub graph: Graph,
+    /// The packages that the selectors name, sorted.
+    pub selected: Vec<PackageId>,
+}
+
+/// What is to be surveyed.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    /// The absolute path of the root.
+    pub root: &'a Path,
+    /// The directory that selectors are also relative to, relative to the root.
+    pub current: &'a str,
+    /// What is selected.
+    pub selectors: Vec<String>,
+    /// Unknown keys in build ymls are errors.
+    pub strict: bool,
+    /// What changes tags.
+    pub tags: &'a TagOptions,
+    /// The platforms wanted; the kitmake.yml is asked when it is `None`.
+    pub platforms: Option<&'a Platforms>,
+}
+
+/// Scans, tags, and builds the graph. `builder` is the builder's own platform.
+pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
+    let workspace = workspace::read(survey.root, workspace::Options { strict: survey.strict })?;
+    let selected = selector::select(&workspace, &survey.selectors, survey.current)?;
+    let all: Vec<PackageId> = workspace.ids().collect();
+    let tags = git::tags(&workspace, &all, survey.tags)?;
+    let asked = match survey.platforms {
+        Some(Platforms::These(platforms)) => &platforms[..],
+        Some(Platforms::Own | Platforms::Arches) => &[],
+        None => &workspace.config.platforms,
+    };
+    let graph = graph::build(&workspace, &tags, asked, builder);
+    Ok(Surveyed { workspace, tags, graph, selected })
+}
+
+/// A plan with the means to run it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The repository.
+    pub surveyed: Surveyed,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The engine, or why there is none.
+    pub engine: Result<(Engine, Info), Problem>,
+    /// The registry client.
+    pub client: Client,
+    /// Hashes of files, to be saved by a command that may write.
+    pub memo: Memo,
+}
+
+/// Goes the whole road.
+pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
+    let engine = Engine::connect(&settings.environment.engine).await;
+    let builder = engine.as_ref().map_or_else(|_| Platform::host(), |(_, info)| info.platform.clone());
+    let question = Survey {
+        root: &settings.root,
+        current: &settings.current,
+        selectors: settings.selectors(),
+        strict: settings.strict,
+        tags: &settings.tags,
+        platforms: settings.platforms.as_ref(),
+    };
+    let surveyed = survey(&question, &builder)?;
+    let Surveyed { workspace, tags, graph, selected } = &surveyed;
+    let config = &workspace.config;
+    let registry = settings.registry(config);
+    let platforms = settings.platforms(config);
+    let demand = plan::demand(workspace, graph, selected, &platforms, &builder);
+
+    let mut insecure = settings.insecure_registries.clone();
+    insecure.extend(config.insecure_registries.iter().cloned());
+    let client = Client::new(registry::Options {
+        insecure,
+        docker_config: settings.environment.docker_config.clone(),
+        ..registry::Options::default()
+    })?;
+    let questions = questions(tags, &demand);
+    let asked = (!settings.offline).then_some(&client);
+    let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
+    let facts: Facts = ask(&questions, store, asked, registry.as_deref()).await;
+
+    let mut memo = Memo::open(&settings.environment.cache, &settings.root);
+    let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
+    let assume_missing: BTreeSet<PackageId> = match &settings.assume_missing {
+        AssumeMissing::Nothing => BTreeSet::new(),
+        AssumeMissing::Everything => workspace.ids().collect(),
+        AssumeMissing::These(selectors) => {
+            selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
+        }
+    };
+    let request = Request {
+        selected: selected.clone(),
+        platforms,
+        builder,
+        registry,
+        push: settings.push,
+        force: settings.force,
+        pull: settings.pull,
+        assume_missing,
+        on_outdated: settings.on_outdated,
+    };
+    let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
+    let plan = plan::plan(inputs, &request, &demand);
+    Ok(Prepared { surveyed, plan, engine, client, memo })
+}
+
+/// One question per image of the demand.
+fn questions(tags: &Tags, demand: &Demand) -> Vec<Question> {
+    let mut platforms: BTreeMap<PackageId, BTreeSet<Platform>> = BTreeMap::new();
+    for (package, platform) in &demand.nodes {
+        platforms.entry(*package).or_default().insert(platform.clone());
+    }
+    let questions = platforms.into_iter().filter_map(|(package, platforms)| {
+        let tag = tags.get(package)?;
+        let image = tag.output.reference().cloned()?;
+        Some(Question { image, platforms, published: !tag.is_dirty() })
+    });
+    questions.collect()
+}
+
+/// Hashes the files of each build context that its tree does not see.
+fn files_outside_trees(
+    workspace: &Workspace,
+    tags: &Tags,
+    demand: &Demand,
+    memo: &mut Memo,
+) -> Result<BTreeMap<PackageId, BTreeMap<String, String>>, Problem> {
+    let packages: BTreeSet<PackageId> = demand.nodes.iter().map(|(package, _)| *package).collect();
+    let packages: Vec<PackageId> = packages.into_iter().filter(|package| tags.get(*package).is_some()).collect();
+    let outside = git::outside_tree(workspace, tags, &packages)?;
+    let mut hashes = BTreeMap::new();
+    for (package, files) in packages.into_iter().zip(outside) {
+        let paths: Vec<&Path> = files.values().map(PathBuf::as_path).collect();
+        let hashed = memo.hash_all(&paths);
+        let entries = files.keys().zip(hashed).map(|(path, hash)| {
+            // A file that cannot be read fails the build with its name; until then it is a component like any other.
+            (path.clone(), hash.unwrap_or_else(|error| format!("unreadable: {error}")))
+        });
+        hashes.insert(package, entries.collect());
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,141 @@
+//! The nodes of a plan: for each package and platform where it is, what is to be done with it, and why.
+
+use serde::Serialize;
+
+use super::key::Components;
+use crate::image::Platform;
+use crate::presence::KeyLabel;
+use crate::workspace::{PackageId, PackageName};
+
+/// What the plan found out about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Some usable place has it.
+    Present,
+    /// A usable place has an image under the tag that was made from other inputs.
+    Outdated,
+    /// No usable place has it.
+    Missing,
+    /// A question failed on which the node hangs.
+    Unknown,
+    /// The Dockerfile cannot be built for this platform, or there is none.
+    NotBuildable,
+    /// The package does not list this platform.
+    NotBuiltHere,
+    /// It needs a node that can neither be had nor built.
+    Blocked,
+}
+
+/// A place that has a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The builder's image store.
+    Builder,
+    /// The registry's index `image:tag`.
+    Index,
+    /// The registry's `image:tag-arch`.
+    ArchTag,
+}
+
+/// Why a node is what it is, or why a step is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum Reason {
+    /// No usable place has the image.
+    Missing,
+    /// Presence could not be asked and is assumed to be a no (`--assume-missing`).
+    AssumedMissing,
+    /// `--force`
+    Forced,
+    /// The package is dirty: built, never pushed.
+    Dirty,
+    /// It is built on an image made from a dirty package.
+    BuiltOnDirty {
+        /// The node that it is built on.
+        node: String,
+    },
+    /// The image on the builder was made from other inputs, so it is not used.
+    OutdatedOnBuilder,
+    /// The image that is there was made from other inputs.
+    Outdated,
+    /// The tag does not contain the tree hash, and the image that is there was made from other inputs or says nothing.
+    MutableTag,
+    /// A selected node needs it.
+    NeededBy {
+        /// The first node that needs it.
+        node: String,
+    },
+    /// The image that is there carries no key.
+    UnknownOrigin,
+    /// A pin of its Dockerfile names a package of this repository with another tag.
+    PinStale {
+        /// As written.
+        reference: String,
+        /// Relative to the root.
+        file: String,
+        /// Counted from 1.
+        line: u32,
+    },
+    /// The registry lacks `image:tag-arch`.
+    NotPushed,
+    /// The index does not list the platform.
+    NotInIndex,
+    /// The package does not list the platform.
+    NotInArches,
+    /// The Dockerfile cannot be built for the platform.
+    NotBuildable {
+        /// Why not.
+        why: String,
+    },
+    /// It needs something that can neither be had nor built.
+    Blocked {
+        /// The node or image that it needs.
+        by: String,
+    },
+    /// A question failed.
+    Unanswered {
+        /// What was asked and how it failed.
+        why: String,
+    },
+}
+
+/// A package on a platform, and what the plan found out about it.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The package.
+    pub package: PackageId,
+    /// Its name.
+    pub name: PackageName,
+    /// The platform.
+    pub platform: Platform,
+    /// The image with its tag, without the suffix of the platform.
+    pub reference: String,
+    /// What was found out.
+    pub state: State,
+    /// Where it is.
+    pub places: Vec<Place>,
+    /// Why it is what it is.
+    pub reasons: Vec<Reason>,
+    /// Whether it was asked for, or only pulled in by another.
+    pub selected: bool,
+    /// The key of the image that its dependents would use; `None` where it is not known.
+    pub key: Option<KeyLabel>,
+    /// What its image is or would be made from; `None` where it cannot be built.
+    pub components: Option<Components>,
+}
+
+impl Node {
+    /// `package@os/arch`, as it is printed.
+    #[must_use]
+    pub fn id(&self) -> String {
+        node_id(&self.name, &self.platform)
+    }
+}
+
+/// `package@os/arch`.
+#[must_use]
+pub fn node_id(name: &PackageName, platform: &Platform) -> String {
+    format!("{name}@{platform}")
+}

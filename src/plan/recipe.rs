@@ -1,0 +1,188 @@
+//! How a node is built: the components of its key and the request to the builder, from one set of facts.
+
+use std::collections::BTreeMap;
+
+use super::Inputs;
+use super::key::Components;
+use crate::builder::{Archive, BuildRequest, ContextSource};
+use crate::git::PackageTag;
+use crate::graph::{NodeInputs, State};
+use crate::image::{Platform, Reference};
+use crate::presence::{KEY_LABEL, KeyLabel};
+use crate::workspace::{BuildYml, PackageId};
+
+/// Build args that change with every commit, and so are no part of a key.
+const COMMIT_ARGS: [&str; 2] = ["REVISION", "GOPKGVERSION"];
+const CONFIG_LABEL: &str = "org.mobyproject.config";
+const SOURCE_LABEL: &str = "org.opencontainers.image.source";
+const REVISION_LABEL: &str = "org.opencontainers.image.revision";
+const TOOL_VERSION_LABEL: &str = "org.mobyproject.linuxkit.version";
+const TOOL_REVISION_LABEL: &str = "org.mobyproject.linuxkit.revision";
+
+/// A package that can be built: everything that its recipe is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipe<'a> {
+    inputs: Inputs<'a>,
+    package: PackageId,
+    platform: &'a Platform,
+    build: &'a BuildYml,
+    tag: &'a PackageTag,
+    node: &'a NodeInputs,
+    dockerfile: &'a str,
+}
+
+impl<'a> Recipe<'a> {
+    /// The recipe of a node, unless its build yml, its tag or its Dockerfile is missing.
+    pub(super) fn new(inputs: Inputs<'a>, package: PackageId, platform: &'a Platform) -> Option<Self> {
+        let described = inputs.workspace.package(package);
+        Some(Self {
+            inputs,
+            package,
+            platform,
+            build: described.build.as_ref()?,
+            tag: inputs.tags.get(package)?,
+            node: inputs.graph.nodes.get(&(package, platform.clone()))?,
+            dockerfile: &described.dockerfile.as_ref()?.source.text,
+        })
+    }
+
+    /// What the image is made from, given the keys of the images it is built on by reference.
+    pub(super) fn components(&self, needs: BTreeMap<String, String>) -> Components {
+        let external = self.node.references.iter().filter(|reference| {
+            reference.image.reached && matches!(reference.state, State::External | State::Stale)
+        });
+        let mut external: Vec<String> =
+            external.filter_map(|reference| reference.image.expanded.as_ref().ok()).cloned().collect();
+        external.sort_unstable();
+        external.dedup();
+        let mut build_args = self.build_args();
+        build_args.retain(|name, _| !COMMIT_ARGS.contains(&name.as_str()) || self.sets(name));
+        let mut labels = self.labels();
+        for label in [REVISION_LABEL, TOOL_VERSION_LABEL, TOOL_REVISION_LABEL] {
+            labels.remove(label);
+        }
+        Components {
+            version: KeyLabel::VERSION,
+            name: self.tag.output.name(),
+            platform: self.platform.clone(),
+            tree: self.tag.tree.clone(),
+            extra_sources: (self.tag.extra_sources.iter())
+                .map(|source| (source.destination.clone(), source.tree.clone()))
+                .collect(),
+            dockerfile: self.build.dockerfile.value.clone(),
+            dockerfile_text: blake3::hash(self.dockerfile.as_bytes()).to_hex().to_string(),
+            build_args,
+            labels,
+            network: self.build.network,
+            docker_images: self.archives().into_iter().map(|archive| (archive.path, archive.images)).collect(),
+            files: self.inputs.files.get(&self.package).cloned().unwrap_or_default(),
+            needs,
+            external,
+        }
+    }
+
+    /// The request to the builder. `replaced` maps byte ranges of the Dockerfile to the names that the builder has for
+    /// the images referred to there.
+    pub(super) fn request(
+        &self,
+        key: &KeyLabel,
+        replaced: &BTreeMap<(usize, usize), String>,
+        tags: &[Reference],
+    ) -> BuildRequest {
+        let workspace = self.inputs.workspace;
+        let dockerfile = workspace.package(self.package).dockerfile.as_ref();
+        let mut labels = self.labels();
+        labels.insert(KEY_LABEL.to_owned(), key.to_string());
+        let archives = self.archives();
+        let images = &self.build.docker_images;
+        BuildRequest {
+            directory: workspace.directory(self.package),
+            extra_sources: (self.tag.extra_sources.iter())
+                .map(|source| ContextSource {
+                    source: source.source.clone(),
+                    destination: source.destination.clone(),
+                })
+                .collect(),
+            dockerfile: self.build.dockerfile.value.clone(),
+            dockerfile_text: dockerfile.filter(|_| !replaced.is_empty()).map(|file| file.rewrite(replaced)),
+            left_out: if archives.is_empty() {
+                Vec::new()
+            } else {
+                images.target_dir.iter().chain(&images.target).cloned().collect()
+            },
+            archives,
+            platform: self.platform.clone(),
+            build_args: self.build_args(),
+            labels,
+            network: self.build.network,
+            no_cache: self.build.disable_cache,
+            tags: tags.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        self.node.build_args.iter().any(|(set, _)| set == name)
+    }
+
+    /// The build args of the yml over the presets: `SOURCE`, `REVISION` of a clean tree, `GOPKGVERSION`, `PKG_HASH`,
+    /// `PKG_IMAGE`.
+    fn build_args(&self) -> BTreeMap<String, String> {
+        let mut args = BTreeMap::from([
+            ("SOURCE".to_owned(), self.build.gitrepo.clone()),
+            ("PKG_HASH".to_owned(), self.tag.hash.clone()),
+            ("PKG_IMAGE".to_owned(), self.tag.output.name()),
+        ]);
+        if let Some(commit) = &self.tag.commit {
+            args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());
+            if !self.tag.is_dirty() {
+                args.insert("REVISION".to_owned(), commit.id.clone());
+            }
+        }
+        args.extend(self.node.build_args.iter().cloned());
+        args
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::from([
+            (TOOL_VERSION_LABEL.to_owned(), concat!("kitmake-", env!("CARGO_PKG_VERSION")).to_owned()),
+            (TOOL_REVISION_LABEL.to_owned(), option_env!("KITMAKE_REVISION").unwrap_or("unknown").to_owned()),
+        ]);
+        if let Some(commit) = &self.tag.commit {
+            if !self.build.gitrepo.is_empty() {
+                labels.insert(SOURCE_LABEL.to_owned(), self.build.gitrepo.clone());
+            }
+            if !self.tag.is_dirty() {
+                labels.insert(REVISION_LABEL.to_owned(), commit.id.clone());
+            }
+        }
+        if let Some(config) = &self.build.config_label {
+            labels.insert(CONFIG_LABEL.to_owned(), config.clone());
+        }
+        labels
+    }
+
+    /// The images to be placed as tar files: each in a file of its own below `target-dir`, named by the last component
+    /// of its name and its digest, or all in the one file `target`.
+    fn archives(&self) -> Vec<Archive> {
+        let images = &self.build.docker_images;
+        let pinned = |reference: &Reference| match reference.digest() {
+            Some(digest) => format!("{}@{digest}", reference.name()),
+            None => reference.to_string(),
+        };
+        if let Some(target) = &images.target {
+            let images: Vec<String> = images.images.iter().map(|image| pinned(&image.reference)).collect();
+            return if images.is_empty() {
+                Vec::new()
+            } else {
+                vec![Archive { path: target.clone(), images, by_name: true }]
+            };
+        }
+        let Some(directory) = &images.target_dir else { return Vec::new() };
+        let archive = |reference: &Reference| {
+            let base = reference.path().rsplit('/').next().unwrap_or_default();
+            let path = format!("{directory}/{base}@{}.tar", reference.digest().unwrap_or_default());
+            Archive { path, images: vec![pinned(reference)], by_name: false }
+        };
+        images.images.iter().map(|image| archive(&image.reference)).collect()
+    }
+}

@@ -1,0 +1,301 @@
+//! Turns settled nodes into steps, each after what it needs.
+//!
+//! What a build needs is there under a name of the builder: a node is stored as `tag-arch` and, for the builder's own
+//! platform, as `tag`. A Dockerfile keeps its text where the names it writes are right, and is pointed at `tag-arch`
+//! where they are not, as for a foreign platform, of which a plain tag can hold only one.
+
+use std::collections::BTreeMap;
+
+use super::decide::{Decided, Settled};
+use super::node::Place;
+use super::recipe::Recipe;
+use super::step::{Action, IndexEntry, PushSource, Step, StepIndex};
+use super::{Inputs, Request};
+use crate::graph::{NodeReference, State};
+use crate::image::{Platform, Reference};
+use crate::presence::{Fact, arch_tag};
+use crate::workspace::PackageId;
+
+/// The steps of a plan.
+pub(super) fn steps(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Step> {
+    let mut composer = Composer { inputs, request, decided, steps: Vec::new(), ready: BTreeMap::new() };
+    for &index in &decided.order {
+        if decided.settled[index].build {
+            composer.build(index);
+        } else if request.pull && decided.nodes[index].selected {
+            composer.bring(index);
+        }
+    }
+    if request.push {
+        composer.publish();
+    }
+    composer.steps
+}
+
+struct Composer<'a> {
+    inputs: Inputs<'a>,
+    request: &'a Request,
+    decided: &'a Decided,
+    steps: Vec<Step>,
+    /// The step that puts an image on the builder, by its name there and platform.
+    ready: BTreeMap<(String, Platform), StepIndex>,
+}
+
+impl Composer<'_> {
+    fn add(&mut self, step: Step) -> StepIndex {
+        let index = StepIndex(u32::try_from(self.steps.len()).expect("a plan has fewer than 2^32 steps"));
+        self.steps.push(step);
+        index
+    }
+
+    /// The names that a node has on the builder once it is built or brought there.
+    fn names(&self, image: &Reference, platform: &Platform) -> Vec<Reference> {
+        let mut names = vec![arch_tag(image, platform)];
+        if *platform == self.request.builder {
+            names.push(image.clone());
+        }
+        names
+    }
+
+    fn build(&mut self, index: usize) {
+        let decided = self.decided;
+        let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
+        let Some(recipe) = Recipe::new(self.inputs, node.package, &node.platform) else { return };
+        let (Some(image), Some(key)) = (&settled.image, &node.key) else { return };
+        let mut needs = Vec::new();
+        let mut replaced = BTreeMap::new();
+        let references = self.inputs.graph.nodes.get(&(node.package, node.platform.clone()));
+        for reference in references.map_or(&[][..], |inputs| &inputs.references) {
+            if !reference.image.reached {
+                continue;
+            }
+            let (step, name) = match reference.state {
+                State::Current => self.sibling(reference),
+                State::Stale => self.published(reference),
+                _ => continue,
+            };
+            needs.extend(step);
+            if let Some(name) = name {
+                replaced.insert((reference.image.span.start, reference.image.span.end), name.to_string());
+            }
+        }
+        let mut action = recipe.request(key, &replaced, &self.names(image, &node.platform));
+        for archive in &mut action.archives {
+            for image in &mut archive.images {
+                let Ok(reference) = image.parse::<Reference>() else { continue };
+                let (step, name) = self.by_digest(&reference, &node.platform);
+                needs.extend(step);
+                *image = name.to_string();
+            }
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        let step = self.add(Step {
+            id: format!("build:{}", node.id()),
+            title: format!("{} {}", node.name, node.platform),
+            node: Some(index),
+            reference: image.to_string(),
+            needs,
+            action: Action::Build(Box::new(action)),
+        });
+        self.ready.insert((image.to_string(), node.platform.clone()), step);
+    }
+
+    /// The step after which a node that is not built is on the builder; none if it is there.
+    fn bring(&mut self, index: usize) -> Option<StepIndex> {
+        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
+        let image = settled.image.as_ref()?;
+        if let Some(&step) = self.ready.get(&(image.to_string(), node.platform.clone())) {
+            return Some(step);
+        }
+        let (place, found) = settled.place.as_ref()?;
+        if *place == Place::Builder {
+            return None;
+        }
+        let remote = image.on(self.request.registry.as_deref());
+        let from = format!("{}@{}", remote.name(), found.digest).parse().unwrap_or(remote);
+        let step = self.add(Step {
+            id: format!("fetch:{}", node.id()),
+            title: format!("{} {}", node.name, node.platform),
+            node: Some(index),
+            reference: image.to_string(),
+            needs: Vec::new(),
+            action: Action::Fetch {
+                from,
+                platform: node.platform.clone(),
+                names: self.names(image, &node.platform),
+            },
+        });
+        self.ready.insert((image.to_string(), node.platform.clone()), step);
+        Some(step)
+    }
+
+    /// What a build waits for when it is built on a package of this repository, and the name to write into its
+    /// Dockerfile, if the one there is not right.
+    fn sibling(&mut self, reference: &NodeReference) -> (Option<StepIndex>, Option<Reference>) {
+        let platform = &reference.image.platform;
+        let index = reference.package.and_then(|package| self.decided.positions.get(&(package, platform.clone())));
+        let Some(&index) = index else { return (None, None) };
+        let Some(image) = self.decided.settled[index].image.clone() else { return (None, None) };
+        let step = self.bring(index);
+        let written = reference.image.expanded.as_deref().ok().and_then(|text| text.parse::<Reference>().ok());
+        let as_written = written.is_some_and(|written| written.canonical() == image.canonical());
+        let suffixed = arch_tag(&image, platform);
+        let facts = self.inputs.facts;
+        let plain_is_right = *platform == self.request.builder
+            && as_written
+            && (step.is_some()
+                || match (facts.on_builder(&image).found(), facts.on_builder(&suffixed).found()) {
+                    (Some(plain), Some(suffixed)) => plain.digest == suffixed.digest,
+                    (Some(_), None) => true,
+                    (None, _) => false,
+                });
+        (step, (!plain_is_right).then_some(suffixed))
+    }
+
+    /// The same for an image that this repository published some time ago: the engine looks for it by itself, unless
+    /// the registry has another name for it.
+    fn published(&mut self, reference: &NodeReference) -> (Option<StepIndex>, Option<Reference>) {
+        let written = reference.image.expanded.as_deref().ok().and_then(|text| text.parse::<Reference>().ok());
+        let Some(written) = written else { return (None, None) };
+        let from = written.on(self.request.registry.as_deref());
+        if from == written {
+            return (None, None);
+        }
+        if written.digest().is_some() {
+            let (step, name) = self.by_digest(&written, &reference.image.platform);
+            return (step, Some(name));
+        }
+        let platform = &reference.image.platform;
+        let suffixed = arch_tag(&written, platform);
+        let own = *platform == self.request.builder;
+        let name = (!own).then(|| suffixed.clone());
+        let there = |name: &Reference| {
+            let found = self.inputs.facts.on_builder(name);
+            found.found().is_some_and(|found| found.platform.as_ref().is_none_or(|there| there == platform))
+        };
+        if there(if own { &written } else { &suffixed }) {
+            return (None, name);
+        }
+        let slot = (written.to_string(), platform.clone());
+        if let Some(&step) = self.ready.get(&slot) {
+            return (Some(step), name);
+        }
+        let step = self.add(Step {
+            id: format!("fetch:{written}@{platform}"),
+            title: format!("{written} {platform}"),
+            node: None,
+            reference: written.to_string(),
+            needs: Vec::new(),
+            action: Action::Fetch { from, platform: platform.clone(), names: self.names(&written, platform) },
+        });
+        self.ready.insert(slot, step);
+        (Some(step), name)
+    }
+
+    /// What a build waits for that wants an image by its digest, and what the image is called on the builder.
+    fn by_digest(&mut self, image: &Reference, platform: &Platform) -> (Option<StepIndex>, Reference) {
+        let remote = image.on(self.request.registry.as_deref());
+        let from = match remote.digest() {
+            Some(digest) => format!("{}@{digest}", remote.name()).parse().unwrap_or(remote),
+            None => remote,
+        };
+        if self.inputs.facts.on_builder(&from).found().is_some() {
+            return (None, from);
+        }
+        let slot = (from.to_string(), platform.clone());
+        if let Some(&step) = self.ready.get(&slot) {
+            return (Some(step), from);
+        }
+        let step = self.add(Step {
+            id: format!("fetch:{from}@{platform}"),
+            title: format!("{from} {platform}"),
+            node: None,
+            reference: from.to_string(),
+            needs: Vec::new(),
+            action: Action::Fetch { from: from.clone(), platform: platform.clone(), names: Vec::new() },
+        });
+        self.ready.insert(slot, step);
+        (Some(step), from)
+    }
+
+    /// Pushes each selected node that the registry lacks, and writes the index of each package that lacks one.
+    fn publish(&mut self) {
+        let decided = self.decided;
+        let mut packages: BTreeMap<PackageId, Vec<usize>> = BTreeMap::new();
+        for (index, node) in decided.nodes.iter().enumerate() {
+            let settled = &decided.settled[index];
+            if node.selected && !settled.dirty && (settled.build || settled.place.is_some()) {
+                packages.entry(node.package).or_default().push(index);
+            }
+        }
+        for members in packages.into_values() {
+            let pushes: Vec<Option<StepIndex>> = members.iter().map(|&index| self.push(index)).collect();
+            self.index(&members, &pushes);
+        }
+    }
+
+    fn push(&mut self, index: usize) -> Option<StepIndex> {
+        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
+        let image = settled.image.as_ref()?;
+        if !settled.build && matches!(settled.arch_tag, Fact::Yes(())) {
+            return None;
+        }
+        let remote = image.on(self.request.registry.as_deref());
+        let source = self.push_source(settled, image, &remote, &node.platform);
+        let needs = self.ready.get(&(image.to_string(), node.platform.clone())).copied().into_iter().collect();
+        let to = arch_tag(&remote, &node.platform);
+        Some(self.add(Step {
+            id: format!("push:{}", node.id()),
+            title: format!("{} {}", node.name, node.platform),
+            node: Some(index),
+            reference: to.to_string(),
+            needs,
+            action: Action::Push { source, to },
+        }))
+    }
+
+    fn push_source(&self, settled: &Settled, image: &Reference, remote: &Reference, platform: &Platform) -> PushSource {
+        let suffixed = arch_tag(image, platform);
+        match &settled.place {
+            Some((Place::Index | Place::ArchTag, found)) if !settled.build => {
+                let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
+                PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone()))
+            }
+            Some((Place::Builder, _)) if !settled.build => {
+                let has_suffixed = self.inputs.facts.on_builder(&suffixed).found().is_some();
+                PushSource::Builder(if has_suffixed { suffixed } else { image.clone() })
+            }
+            _ => PushSource::Builder(suffixed),
+        }
+    }
+
+    /// The index is written after the images that it lists, and only if it lacks one of them.
+    fn index(&mut self, members: &[usize], pushes: &[Option<StepIndex>]) {
+        let decided = self.decided;
+        let listed = |&index: &usize| matches!(decided.settled[index].index, Fact::Yes(()));
+        if members.iter().all(listed) && pushes.iter().all(Option::is_none) {
+            return;
+        }
+        let Some(&first) = members.first() else { return };
+        let (node, Some(image)) = (&decided.nodes[first], &decided.settled[first].image) else { return };
+        let to = image.on(self.request.registry.as_deref());
+        let entries = members.iter().map(|&index| {
+            let node = &decided.nodes[index];
+            IndexEntry {
+                platform: node.platform.clone(),
+                image: arch_tag(&to, &node.platform),
+                key: node.key.as_ref().map(ToString::to_string),
+            }
+        });
+        let entries = entries.collect();
+        self.add(Step {
+            id: format!("index:{}", node.name),
+            title: node.name.to_string(),
+            node: None,
+            reference: to.to_string(),
+            needs: pushes.iter().flatten().copied().collect(),
+            action: Action::Index { to, entries },
+        });
+    }
+}

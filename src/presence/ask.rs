@@ -1,0 +1,158 @@
+//! Asks the builder and the registry, all questions at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::{Fact, Facts, Found, KEY_LABEL, KeyLabel, Registered, arch_tag};
+use crate::builder::Engine;
+use crate::image::{Platform, Reference};
+use crate::problem::Problem;
+use crate::registry::{Client, Content, read_config};
+
+/// One image to ask about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// With its tag, as it is called on the builder.
+    pub image: Reference,
+    /// The platforms that matter.
+    pub platforms: BTreeSet<Platform>,
+    /// Whether a registry can have it; nobody asks for the image of a dirty package.
+    pub published: bool,
+}
+
+/// Asks. Without a client no registry is asked; `registry` is where images without a host in their name live.
+pub async fn ask(
+    questions: &[Question],
+    engine: Result<&Engine, Problem>,
+    client: Option<&Client>,
+    registry: Option<&str>,
+) -> Facts {
+    let (builder, registry) =
+        tokio::join!(ask_builder(questions, engine), ask_registry(questions, client, registry));
+    Facts { builder, registry }
+}
+
+/// One listing of the whole store; only the platforms of the images asked about are looked up one by one.
+async fn ask_builder(questions: &[Question], engine: Result<&Engine, Problem>) -> Fact<BTreeMap<String, Found>> {
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(problem) => return Fact::Unknown(problem),
+    };
+    let stored = match engine.images().await {
+        Ok(stored) => stored,
+        Err(problem) => return Fact::Unknown(problem),
+    };
+    let mut images = BTreeMap::new();
+    for image in stored {
+        let key = image.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+        for name in image.tags.iter().chain(&image.digests) {
+            let Ok(name) = name.parse::<Reference>() else { continue };
+            let found = Found { platform: None, key: key.clone(), digest: image.id.clone() };
+            images.insert(name.canonical().to_string(), found);
+        }
+    }
+    let names = questions.iter().flat_map(|question| {
+        let suffixed = question.platforms.iter().map(|platform| arch_tag(&question.image, platform));
+        suffixed.chain([question.image.clone()])
+    });
+    let names: BTreeSet<String> =
+        names.map(|name| name.canonical().to_string()).filter(|name| images.contains_key(name)).collect();
+    let ids: BTreeSet<String> = names.iter().map(|name| images[name].digest.clone()).collect();
+    let answers = join_all(ids.iter().map(|id| async move { (id, engine.platform(id).await) })).await;
+    let mut platforms = BTreeMap::new();
+    for (id, answer) in answers {
+        match answer {
+            Ok(platform) => platforms.insert(id.clone(), platform),
+            Err(problem) => return Fact::Unknown(problem),
+        };
+    }
+    for name in names {
+        let Some(found) = images.get_mut(&name) else { continue };
+        match platforms.get(&found.digest) {
+            Some(Some(platform)) => found.platform = Some(platform.clone()),
+            // It was removed after the listing.
+            _ => drop(images.remove(&name)),
+        }
+    }
+    Fact::Yes(images)
+}
+
+async fn ask_registry(
+    questions: &[Question],
+    client: Option<&Client>,
+    registry: Option<&str>,
+) -> BTreeMap<String, Registered> {
+    let Some(client) = client else { return BTreeMap::new() };
+    let published = questions.iter().filter(|question| question.published);
+    let answers = published.map(|question| async move {
+        let remote = question.image.on(registry);
+        (remote.canonical().to_string(), ask_one(client, &remote, &question.platforms).await)
+    });
+    join_all(answers).await.into_iter().collect()
+}
+
+async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platform>) -> Registered {
+    let suffixed = platforms.iter().map(|platform| async move {
+        let name = arch_tag(image, platform);
+        let fact = match client.head(&name).await {
+            Ok(Some(descriptor)) => {
+                Fact::Yes(Found { platform: Some(platform.clone()), key: None, digest: descriptor.digest })
+            }
+            Ok(None) => Fact::No,
+            Err(problem) => Fact::Unknown(problem),
+        };
+        (platform.clone(), fact)
+    });
+    let (index, arch_tags) = tokio::join!(ask_index(client, image), join_all(suffixed));
+    let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
+    // An index tells the key of what it lists; an image that no index lists yet is asked for its own label.
+    let listed = index.found().cloned().unwrap_or_default();
+    for (platform, fact) in &mut arch_tags {
+        let Fact::Yes(found) = fact else { continue };
+        if let Some(same) = listed.get(platform).filter(|listed| listed.digest == found.digest) {
+            found.key.clone_from(&same.key);
+        } else if let Ok(Some(labelled)) = image_facts(client, &arch_tag(image, platform)).await {
+            *found = labelled;
+        }
+    }
+    Registered { index, arch_tags }
+}
+
+async fn ask_index(client: &Client, image: &Reference) -> Fact<BTreeMap<Platform, Found>> {
+    let manifest = match client.manifest(image).await {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Fact::No,
+        Err(problem) => return Fact::Unknown(problem),
+    };
+    let content = match Content::read(&manifest, image) {
+        Ok(content) => content,
+        Err(problem) => return Fact::Unknown(problem),
+    };
+    let Content::Index(index) = content else {
+        return match image_facts(client, image).await {
+            Ok(Some(found)) => {
+                let platform = found.platform.clone();
+                Fact::Yes(platform.map(|platform| (platform, found)).into_iter().collect())
+            }
+            Ok(None) => Fact::No,
+            Err(problem) => Fact::Unknown(problem),
+        };
+    };
+    let entries = index.entries.iter().filter_map(|entry| {
+        let platform = entry.platform.clone()?;
+        let key = entry.annotations.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+        Some((platform.clone(), Found { platform: Some(platform), key, digest: entry.descriptor.digest.clone() }))
+    });
+    Fact::Yes(entries.collect())
+}
+
+/// Platform and key label of a single image, from its configuration.
+async fn image_facts(client: &Client, image: &Reference) -> Result<Option<Found>, Problem> {
+    let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
+    let Content::Image { config, .. } = Content::read(&manifest, image)? else { return Ok(None) };
+    let Some(bytes) = client.blob(image, &config.digest).await? else { return Ok(None) };
+    let config = read_config(&bytes, image)?;
+    let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+    Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
+}

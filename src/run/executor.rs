@@ -1,0 +1,164 @@
+//! Does a step of a plan on the engine and the registry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Failure, FailureClass, StepRunner};
+use crate::builder::{BuildError, Engine, RegistryAuth};
+use crate::image::{Platform, Reference};
+use crate::plan::{Action, IndexEntry, PushSource, Step, StepIndex};
+use crate::presence::KEY_LABEL;
+use crate::problem::{Class, Problem};
+use crate::registry::{Client, Content, Entry, Index, media_type};
+
+/// How often an index is read again until it names what was written.
+const INDEX_ATTEMPTS: u32 = 5;
+
+/// Runs steps for real.
+#[derive(Debug)]
+pub struct Executor {
+    engine: Engine,
+    client: Client,
+    steps: Arc<Vec<Step>>,
+    proxies: BTreeMap<String, String>,
+}
+
+impl Executor {
+    /// An executor of `steps`; `proxies` are handed to each build as they are.
+    #[must_use]
+    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: BTreeMap<String, String>) -> Self {
+        Self { engine, client, steps, proxies }
+    }
+
+    async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
+        let mut request = request.clone();
+        for (name, value) in &self.proxies {
+            request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        match self.engine.build(&request, &RegistryAuth::default(), log).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match error.class() {
+                None | Some(Class::Repository | Class::Usage) => failure(FailureClass::Build, &error),
+                Some(Class::Infrastructure) => failure(FailureClass::Infrastructure, &error),
+            }),
+        }
+    }
+
+    /// Pulls under the name it has there, gives it the names it has here, and takes the pulled name away.
+    async fn fetch(
+        &self,
+        from: &Reference,
+        platform: &Platform,
+        names: &[Reference],
+        log: mpsc::Sender<String>,
+    ) -> Result<(), Problem> {
+        self.engine.pull(from, platform, log).await?;
+        let pulled = from.to_string();
+        for name in names {
+            self.engine.tag(&pulled, name).await?;
+        }
+        let keep = names.is_empty() || names.iter().any(|name| name.canonical() == from.canonical());
+        if !keep {
+            self.engine.untag(from).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
+        match source {
+            PushSource::Builder(local) if local.canonical() == to.canonical() => self.engine.push(to, log).await,
+            PushSource::Builder(local) => {
+                self.engine.tag(&local.to_string(), to).await?;
+                let pushed = self.engine.push(to, log).await;
+                let untagged = self.engine.untag(to).await;
+                pushed.and(untagged)
+            }
+            PushSource::Registry(from) => {
+                let Some(manifest) = self.client.manifest(from).await? else {
+                    return Err(ExecuteError::Vanished { image: from.to_string() }.into());
+                };
+                let media_type = manifest.descriptor.media_type.clone();
+                self.client.put_manifest(to, &media_type, manifest.bytes).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the union of what the index lists and of `entries`, and reads it again until it lists them: another
+    /// writer may have read the same old index and written at the same time.
+    async fn index(&self, to: &Reference, entries: &[IndexEntry], log: &mpsc::Sender<String>) -> Result<(), Problem> {
+        let mut wanted = Vec::new();
+        for entry in entries {
+            let Some(manifest) = self.client.manifest(&entry.image).await? else {
+                return Err(ExecuteError::Vanished { image: entry.image.to_string() }.into());
+            };
+            let mut annotations = BTreeMap::new();
+            if let Some(key) = &entry.key {
+                annotations.insert(KEY_LABEL.to_owned(), key.clone());
+            }
+            wanted.push(Entry {
+                descriptor: manifest.descriptor,
+                platform: Some(entry.platform.clone()),
+                annotations,
+            });
+        }
+        for attempt in 0..INDEX_ATTEMPTS {
+            let existing = match self.client.manifest(to).await? {
+                Some(manifest) => match Content::read(&manifest, to)? {
+                    Content::Index(index) => Some(index),
+                    Content::Image(_) => None,
+                },
+                None => None,
+            };
+            let union = Index::union(existing.as_ref(), wanted.clone());
+            if existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
+                return Ok(());
+            }
+            if attempt > 0 {
+                // Nobody reads the log of a step that has been cancelled.
+                let _ = log.send("another writer changed the index; writing it again".to_owned()).await;
+            }
+            self.client.put_manifest(to, media_type::OCI_INDEX, union.to_bytes()).await?;
+        }
+        Err(ExecuteError::Contended { image: to.to_string() }.into())
+    }
+}
+
+impl StepRunner for Executor {
+    async fn run(&self, step: StepIndex, log: mpsc::Sender<String>) -> Result<(), Failure> {
+        match &self.steps[step.index()].action {
+            Action::Build(request) => self.build(request, log).await,
+            Action::Fetch { from, platform, names } => (self.fetch(from, platform, names, log).await)
+                .map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic())),
+            Action::Push { source, to } => (self.push(source, to, log).await)
+                .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
+            Action::Index { to, entries } => (self.index(to, entries, &log).await)
+                .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
+        }
+    }
+}
+
+/// Why a step cannot be done although engine and registry answer.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum ExecuteError {
+    #[error("`{image}` is gone from the registry since the plan was made")]
+    #[diagnostic(code(run::vanished), help("run the same command again: the plan will then know"))]
+    Vanished { image: String },
+    #[error("the index `{image}` was changed by other writers each time it was written")]
+    #[diagnostic(code(run::contended), help("run the same command again; only the index is left to be written"))]
+    Contended { image: String },
+}
+
+impl crate::problem::Fault for ExecuteError {
+    fn class(&self) -> Class {
+        Class::Infrastructure
+    }
+}
+
+/// What a step that failed says: the sentence, and what to do about it.
+fn failure(class: FailureClass, diagnostic: &dyn miette::Diagnostic) -> Failure {
+    let help = diagnostic.help().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+    Failure { class, message: format!("{diagnostic}{help}"), tail: Vec::new(), log: None }
+}
