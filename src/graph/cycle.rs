@@ -150,3 +150,73 @@ fn link(workspace: &Workspace, graph: &Graph, edge: &Edge) -> Link {
         at: written.map(|reference| span(&reference.image.span)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::bare;
+    use super::*;
+
+    /// The length of a shortest loop through `start`, by paths of growing length.
+    fn shortest_through(start: usize, count: usize, needs: &[(usize, usize)]) -> Option<usize> {
+        let mut reached = vec![false; count];
+        reached[start] = true;
+        for length in 1..=count {
+            let mut next = vec![false; count];
+            for &(from, to) in needs {
+                next[to] |= reached[from];
+            }
+            if next[start] {
+                return Some(length);
+            }
+            reached = next;
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn a_cycle_is_found_if_there_is_one_and_shown_as_a_real_loop(
+            needs in prop::collection::vec((0usize..12, 0usize..12), 0..25),
+        ) {
+            let (workspace, graph) = bare(12, &needs);
+            let groups = groups(&graph.order);
+            let on_some_loop: Vec<usize> = (0..12).filter(|&start| shortest_through(start, 12, &needs).is_some()).collect();
+            let mut members: Vec<usize> = groups.iter().flatten().map(|node| node.index()).collect();
+            members.sort_unstable();
+            prop_assert_eq!(&members, &on_some_loop);
+            let with_problem: Vec<usize> = {
+                let mut ids: Vec<usize> = problems(&workspace, &graph).iter().map(|(id, _)| id.index()).collect();
+                ids.sort_unstable();
+                ids
+            };
+            prop_assert_eq!(with_problem, on_some_loop);
+            for group in groups {
+                let round: Vec<&Edge> = shortest_loop(&graph.order, &group).iter().map(|&edge| &graph.edges[edge]).collect();
+                prop_assert_eq!(Some(round.len()), shortest_through(group[0].index(), 12, &needs));
+                prop_assert_eq!(round[0].from.index(), group[0].index());
+                for (edge, next) in round.iter().zip(round.iter().cycle().skip(1)) {
+                    prop_assert_eq!(edge.to, Some(next.from));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn further_loops_of_the_group_are_mentioned() {
+        let (workspace, graph) = bare(3, &[(0, 1), (1, 0), (1, 2), (2, 1)]);
+        let problems = problems(&workspace, &graph);
+        assert_eq!(problems.len(), 3);
+        assert_eq!(problems[2].1.to_string(), "a cycle of images: p000000 -> p000001 -> p000000");
+        assert!(problems[2].1.diagnostic().help().unwrap().to_string().ends_with("go through p000002"));
+    }
+
+    #[test]
+    fn a_very_long_chain_is_no_danger_to_the_stack() {
+        let needs: Vec<(usize, usize)> = (1..50_000).map(|from| (from, from - 1)).collect();
+        let (workspace, graph) = bare(50_000, &needs);
+        assert!(problems(&workspace, &graph).is_empty());
+        assert_eq!(graph.levels()[49_999], Some(49_999));
+    }
+}

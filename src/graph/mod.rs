@@ -169,3 +169,8 @@ impl Graph {
         found.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod law;
+#[cfg(test)]
+mod testing;

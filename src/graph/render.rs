@@ -168,3 +168,56 @@ fn quoted(text: &str) -> String {
 fn shown(graph: &Graph, workspace: &Workspace, selected: Option<&[PackageId]>) -> Vec<PackageId> {
     selected.map_or_else(|| workspace.ids().collect(), |selected| graph.with_needed(selected))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pkg, Repo, repo};
+    use super::*;
+
+    fn small() -> Repo {
+        repo([
+            Pkg::new("pkg/base").from("debian:12").arches(&["arm64", "amd64"]).dirty(),
+            Pkg::new("pkg/lost").unreadable(),
+            Pkg::new("pkg/mid").dockerfile("FROM t/base:now\nCOPY --from=t/old:then / /\n").source("/r/pkg/base/x"),
+            Pkg::new("pkg/old").untagged(),
+            Pkg::new("pkg/user").yml("b.yml").from("t/mid:now"),
+        ])
+    }
+
+    #[test]
+    fn json_has_every_package_and_edge_with_all_fields() {
+        let repo = small();
+        let json = serde_json::to_string_pretty(&json(&repo.graph, &repo.workspace, &repo.tags, None)).unwrap();
+        insta::assert_snapshot!(json);
+    }
+
+    #[test]
+    fn dot_draws_what_is_between_packages() {
+        let repo = small();
+        insta::assert_snapshot!(dot(&repo.graph, &repo.workspace, None, DotOptions::default()));
+    }
+
+    #[test]
+    fn dot_can_draw_what_comes_from_outside() {
+        let repo = small();
+        let base = [repo.id("pkg/base")];
+        insta::assert_snapshot!(dot(&repo.graph, &repo.workspace, Some(&base), DotOptions { external: true }));
+    }
+
+    #[test]
+    fn a_selection_shows_what_it_needs_and_no_more() {
+        let repo = small();
+        let names = |selected: &str| -> Vec<String> {
+            let id = [repo.id(selected)];
+            let json = json(&repo.graph, &repo.workspace, &repo.tags, Some(&id));
+            json.packages.iter().map(|package| package.id.to_string()).collect()
+        };
+        assert_eq!(names("pkg/user:b.yml"), ["pkg/base", "pkg/mid", "pkg/old", "pkg/user:b.yml"]);
+        assert_eq!(names("pkg/base"), ["pkg/base"]);
+    }
+
+    #[test]
+    fn a_name_with_quotes_stays_one_dot_string() {
+        assert_eq!(quoted("a\"b\\"), "\"a\\\"b\\\\\"");
+    }
+}

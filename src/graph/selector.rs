@@ -6,7 +6,7 @@
 //! one that begins with `.` is relative to the working directory only. Image names come last. Packages that cannot be
 //! read are selected by path like all others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
 use miette::Diagnostic;
@@ -100,6 +100,10 @@ enum Term {
 
 impl Selector {
     fn parse(text: &str, root: &Path, current: &str) -> Result<Self, SelectorFault> {
+        if text.is_empty() {
+            // An unset variable of a script must not mean everything.
+            return Ok(Self { meanings: Vec::new() });
+        }
         let here = root.join(current);
         // A yml stands behind the last colon and may lie in a folder of its own, so only the directory is cleaned.
         let (directory, yml) = match text.rsplit_once(':') {
@@ -219,4 +223,135 @@ fn nearest<'a>(text: &str, names: &'a [String]) -> Option<&'a str> {
         }
     }
     best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pkg, Repo, repo};
+    use super::*;
+
+    fn monorepo() -> Repo {
+        repo([
+            Pkg::new("pkg/init"),
+            Pkg::new("pkg/kernel"),
+            Pkg::new("pkg/kernel").yml("common/b.yml").image("kernel-dbg"),
+            Pkg::new("pkg/only").yml("x.yml").image("only-x"),
+            Pkg::new("pkg/only").yml("y.yml").image("only-y"),
+            Pkg::new("pkg/init/nested").image("deep"),
+            Pkg::new("pkg/initrd").unreadable(),
+            Pkg::new("tools/init").image("tool-init"),
+        ])
+    }
+
+    fn selected(selectors: &[&str], current: &str) -> Result<Vec<String>, Problem> {
+        let repo = monorepo();
+        let selectors: Vec<String> = selectors.iter().map(|&text| text.to_owned()).collect();
+        let ids = select(&repo.workspace, &selectors, current)?;
+        Ok(ids.into_iter().map(|id| repo.name(id).to_owned()).collect())
+    }
+
+    fn at_root(selector: &str) -> Vec<String> {
+        selected(&[selector], ".").unwrap()
+    }
+
+    const ALL: [&str; 8] = [
+        "pkg/init",
+        "pkg/init/nested",
+        "pkg/initrd",
+        "pkg/kernel",
+        "pkg/kernel:common/b.yml",
+        "pkg/only:x.yml",
+        "pkg/only:y.yml",
+        "tools/init",
+    ];
+
+    #[test]
+    fn a_directory_selects_its_package_and_all_below_it() {
+        for spelling in ["pkg/init", "./pkg/init/", "/r/pkg/init", "pkg/kernel/../init", "pkg//init"] {
+            assert_eq!(at_root(spelling), ["pkg/init", "pkg/init/nested"], "{spelling}");
+        }
+        assert_eq!(at_root("pkg"), ALL[..7]);
+        assert_eq!(at_root("."), ALL);
+        assert_eq!(at_root("/r"), ALL);
+    }
+
+    #[test]
+    fn of_several_build_ymls_the_directory_means_the_default_one() {
+        assert_eq!(at_root("pkg/kernel"), ["pkg/kernel"]);
+        assert_eq!(at_root("pkg/kernel:build.yml"), ["pkg/kernel"]);
+        assert_eq!(at_root("./pkg/kernel/:common/b.yml"), ["pkg/kernel:common/b.yml"]);
+        assert_eq!(at_root("pkg/only"), ["pkg/only:x.yml", "pkg/only:y.yml"]);
+    }
+
+    #[test]
+    fn a_glob_crosses_folders_with_two_stars_only() {
+        assert_eq!(
+            at_root("pkg/*"),
+            ["pkg/init", "pkg/initrd", "pkg/kernel", "pkg/kernel:common/b.yml", "pkg/only:x.yml", "pkg/only:y.yml"]
+        );
+        assert_eq!(at_root("**/init"), ["pkg/init", "tools/init"]);
+        assert_eq!(at_root("{pkg,tools}/in?t"), ["pkg/init", "tools/init"]);
+        assert_eq!(at_root("pkg/only:?.yml"), ["pkg/only:x.yml", "pkg/only:y.yml"]);
+        assert_eq!(at_root("t/only-*"), ["pkg/only:x.yml", "pkg/only:y.yml"]);
+    }
+
+    #[test]
+    fn an_image_name_selects_the_package_that_makes_it() {
+        for spelling in ["deep", "t/deep", "docker.io/t/deep"] {
+            assert_eq!(at_root(spelling), ["pkg/init/nested"], "{spelling}");
+        }
+        assert!(selected(&["other/deep"], ".").is_err());
+    }
+
+    #[test]
+    fn a_path_is_tried_from_the_root_then_from_the_working_directory() {
+        assert_eq!(selected(&["kernel"], "pkg").unwrap(), ["pkg/kernel"]);
+        assert_eq!(selected(&["tools/init"], "pkg").unwrap(), ["tools/init"]);
+        assert_eq!(selected(&["."], "pkg/init").unwrap(), ["pkg/init", "pkg/init/nested"]);
+        assert_eq!(selected(&["../kernel"], "pkg/init").unwrap(), ["pkg/kernel"]);
+        assert_eq!(selected(&[".:common/b.yml"], "pkg/kernel").unwrap(), ["pkg/kernel:common/b.yml"]);
+        assert_eq!(selected(&["init*"], "tools").unwrap(), ["tools/init"]);
+    }
+
+    #[test]
+    fn what_is_selected_is_sorted_and_stands_once() {
+        let both = selected(&["tools/init", "pkg/kernel", "kernel", "tools"], ".");
+        assert_eq!(both.unwrap(), ["pkg/kernel", "tools/init"]);
+        assert!(selected(&[], ".").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_package_that_cannot_be_read_is_selected_by_path() {
+        assert_eq!(at_root("pkg/initrd"), ["pkg/initrd"]);
+    }
+
+    #[test]
+    fn all_unknown_selectors_are_reported_with_suggestions() {
+        let problem = selected(&["pkg/kernl", "pkg/init", "./tolls/init/", "zzz"], ".").unwrap_err();
+        assert_eq!((problem.class(), problem.code().as_str()), (Class::Usage, "selector::unknown"));
+        assert_eq!(problem.to_string(), "no package is selected by `pkg/kernl`, `./tolls/init/`, `zzz`");
+        let help = problem.diagnostic().help().unwrap().to_string();
+        assert_eq!(help, "did you mean `pkg/kernel`?\ndid you mean `tools/init`?");
+    }
+
+    #[test]
+    fn nothing_and_places_outside_the_root_select_nothing() {
+        for text in ["/r2/pkg/init", "../x", "../../r/../pkg/init", "", ":", "pkg/init:", "/"] {
+            assert!(selected(&[text], ".").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_glob_is_said_to_be_one() {
+        let problem = selected(&["pkg/["], ".").unwrap_err();
+        assert_eq!((problem.class(), problem.code().as_str()), (Class::Usage, "selector::glob"));
+    }
+
+    #[test]
+    fn a_package_is_found_by_directory_and_yml() {
+        let repo = monorepo();
+        assert_eq!(package_at(&repo.workspace, "pkg/init", "build.yml"), Some(repo.id("pkg/init")));
+        assert_eq!(package_at(&repo.workspace, "pkg/only", "y.yml"), Some(repo.id("pkg/only:y.yml")));
+        assert_eq!(package_at(&repo.workspace, "pkg/only", "build.yml"), None);
+    }
 }
