@@ -4,9 +4,14 @@
 //! plan that needs it fails. Nothing here asks git for a tag or follows a reference to another package.
 
 pub mod build_yml;
+mod docker_images;
 pub mod dockerfile;
+mod error;
+mod fields;
 mod find;
+mod image_config;
 pub mod kitmake_yml;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,4 +121,17 @@ impl Workspace {
 /// `path` below `root`, without a trailing `.` component.
 fn join(root: &Path, path: &str) -> PathBuf {
     if path == "." { root.to_owned() } else { root.join(path) }
+}
+
+/// A relative path with `/` without empty, `.` and `..` components; `None` if it leads out of where it starts.
+fn lexical(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
 }
