@@ -41,7 +41,7 @@ ymls() {
             /^tag:/ { template = value }
             /^[^ ]/ { in_sources = /^extra-sources:/ }
             in_sources && /^ *- / { sub(/:[^:]*$/, "", value); sources = sources " " value }
-            END { if (image != "") print directory, org "/" image, template == "" ? "{{.Hash}}" : template sources }
+            END { if (image != "") print directory, org "/" image, (template == "" ? "{{.Hash}}" : template) sources }
         ' "$tree/$yml"
     done
 }
