@@ -53,14 +53,19 @@ pub(super) fn nodes(
         .collect()
 }
 
-/// The build args that every build gets and that an image reference can sensibly be made of.
+/// The build args that every build gets unless the yml sets them.
 fn presets(build: &BuildYml, tag: Option<&PackageTag>) -> BTreeMap<String, String> {
     let mut args = BTreeMap::from([
         ("SOURCE".to_owned(), build.gitrepo.clone()),
         ("PKG_IMAGE".to_owned(), format!("{}/{}", build.org, build.image)),
     ]);
-    if let Some(tag) = tag {
-        args.insert(PKG_HASH.to_owned(), tag.hash.clone());
+    let Some(tag) = tag else { return args };
+    args.insert(PKG_HASH.to_owned(), tag.hash.clone());
+    if let Some(revision) = tag.revision() {
+        args.insert("REVISION".to_owned(), revision.to_owned());
+    }
+    if let Some(commit) = &tag.commit {
+        args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());
     }
     args
 }

@@ -148,15 +148,15 @@ pub(super) fn resolve(
     let mut problems = Vec::new();
     for entry in &build.build_args {
         match resolver.entry(entry) {
-            Ok(resolved) => {
-                for (key, value, package) in resolved {
+            Ok(values) => {
+                for (key, value, package) in values {
                     if let Some(package) = package {
                         args.packages.push(PackageValue { package, image: value.clone(), line: entry.line });
                     }
                     args.values.insert(key, value);
                 }
             }
-            Err(faults) => problems.extend(faults.into_iter().map(Problem::from)),
+            Err(faults) => problems.extend(faults),
         }
     }
     (args, problems)
@@ -175,10 +175,10 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn entry(&self, entry: &Located<String>) -> Result<Vec<Resolved>, Vec<BuildArgFault>> {
+    fn entry(&self, entry: &Located<String>) -> Result<Vec<Resolved>, Vec<Problem>> {
         let (file, at) = (self.file.named(), span(&entry.span));
         let Some((key, value)) = entry.value.split_once('=') else {
-            return Err(vec![BuildArgFault::NoValue { entry: entry.value.clone(), file, at }]);
+            return Err(vec![BuildArgFault::NoValue { entry: entry.value.clone(), file, at }.into()]);
         };
         let Some(named) = value.strip_prefix(PREFIX) else {
             return Ok(vec![(key.to_owned(), value.to_owned(), None)]);
@@ -190,23 +190,25 @@ impl Resolver<'_> {
         } else if let Some(pattern) = named.strip_prefix("pkgs:") {
             self.packages(key, pattern, &entry.span)
         } else {
-            Err(vec![BuildArgFault::UnknownValue { value: value.to_owned(), file, at }])
+            Err(vec![BuildArgFault::UnknownValue { value: value.to_owned(), file, at }.into()])
         }
     }
 
-    fn packages(&self, key: &str, pattern: &str, at: &Range<usize>) -> Result<Vec<Resolved>, Vec<BuildArgFault>> {
+    fn packages(&self, key: &str, pattern: &str, at: &Range<usize>) -> Result<Vec<Resolved>, Vec<Problem>> {
         let file = self.file.named();
         if !key.contains('%') {
-            return Err(vec![BuildArgFault::NoPlaceholder { key: key.to_owned(), file, at: span(at) }]);
+            return Err(vec![BuildArgFault::NoPlaceholder { key: key.to_owned(), file, at: span(at) }.into()]);
         }
         let found = glob(&self.base(), pattern).map_err(|BadPattern| {
-            vec![BuildArgFault::BadGlob { pattern: pattern.to_owned(), file: self.file.named(), at: span(at) }]
+            vec![BuildArgFault::BadGlob { pattern: pattern.to_owned(), file: self.file.named(), at: span(at) }.into()]
         })?;
         let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let directories: Vec<PathBuf> = found.into_iter().filter(|path| path.is_dir() && !hidden(path)).collect();
         if directories.is_empty() {
             let directory = self.folder.to_owned();
-            return Err(vec![BuildArgFault::NoMatch { pattern: pattern.to_owned(), directory, file, at: span(at) }]);
+            return Err(vec![
+                BuildArgFault::NoMatch { pattern: pattern.to_owned(), directory, file, at: span(at) }.into(),
+            ]);
         }
         let mut resolved = Vec::new();
         let mut faults = Vec::new();
@@ -220,11 +222,11 @@ impl Resolver<'_> {
     }
 
     /// The package in an absolute directory, and its image.
-    fn package(&self, directory: &Path, at: &Range<usize>) -> Result<(PackageId, String), BuildArgFault> {
+    fn package(&self, directory: &Path, at: &Range<usize>) -> Result<(PackageId, String), Problem> {
         let (file, at) = (self.file.named(), span(at));
         let Some(path) = paths::below(&self.workspace.root, directory) else {
             let directory = paths::relative(&self.workspace.root, directory);
-            return Err(BuildArgFault::Outside { directory, file, at });
+            return Err(BuildArgFault::Outside { directory, file, at }.into());
         };
         let Some(id) = self.directories.default(&path) else {
             let reason = if !directory.is_dir() {
@@ -234,17 +236,17 @@ impl Resolver<'_> {
             } else {
                 "no `build.yml` was found in it"
             };
-            return Err(BuildArgFault::NotAPackage { directory: path, reason: reason.to_owned(), file, at });
+            return Err(BuildArgFault::NotAPackage { directory: path, reason: reason.to_owned(), file, at }.into());
         };
         match self.tags.packages.get(id.index()) {
             Some(Some(Ok(tag))) => Ok((id, tag.identity.to_string())),
             Some(Some(Err(problem))) => {
                 let reason = format!("it has no tag, {problem}");
-                Err(BuildArgFault::NotAPackage { directory: path, reason, file, at })
+                Err(BuildArgFault::NotAPackage { directory: path, reason, file, at }.into())
             }
             _ => {
                 let reason = "its `build.yml` cannot be read".to_owned();
-                Err(BuildArgFault::NotAPackage { directory: path, reason, file, at })
+                Err(BuildArgFault::NotAPackage { directory: path, reason, file, at }.into())
             }
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use petgraph::Direction;
+use petgraph::graph::NodeIndex;
 
 use crate::workspace::PackageId;
 
@@ -15,12 +16,12 @@ impl Graph {
     #[must_use]
     pub fn topological(&self) -> Vec<PackageId> {
         let mut missing: Vec<usize> = self.order.node_indices().map(|node| self.needs_of(node.index())).collect();
-        let none = |&(_, &missing): &(usize, &usize)| missing == 0;
+        let needs_nothing = |&(_, &missing): &(usize, &usize)| missing == 0;
         let mut ready: BinaryHeap<Reverse<usize>> =
-            missing.iter().enumerate().filter(none).map(|(index, _)| Reverse(index)).collect();
+            missing.iter().enumerate().filter(needs_nothing).map(|(index, _)| Reverse(index)).collect();
         let mut sorted = Vec::with_capacity(missing.len());
         while let Some(Reverse(index)) = ready.pop() {
-            let node = petgraph::graph::NodeIndex::new(index);
+            let node = NodeIndex::new(index);
             sorted.push(self.order[node]);
             for dependent in self.order.neighbors(node) {
                 missing[dependent.index()] -= 1;
@@ -46,7 +47,7 @@ impl Graph {
     }
 
     fn needs_of(&self, index: usize) -> usize {
-        let node = petgraph::graph::NodeIndex::new(index);
+        let node = NodeIndex::new(index);
         self.order.neighbors_directed(node, Direction::Incoming).count()
     }
 }

@@ -89,12 +89,14 @@ fn package<'a>(graph: &Graph, workspace: &'a Workspace, tags: &Tags, id: Package
     let problems = package.problems.iter().chain(tag_problem).chain(&package.dockerfile_problem);
     let problems = problems.chain(graph.problems.get(&id).into_iter().flatten());
     let problems: Vec<String> = problems.map(ToString::to_string).collect();
+    let image = package.build.as_ref().map(|build| format!("{}/{}", build.org, build.image));
+    let prefix = image.as_ref().map(|image| format!("{image}:")).unwrap_or_default();
     JsonPackage {
         id: &package.name,
         path: &package.path,
         build_yml: if package.path == "." { package.yml.clone() } else { format!("{}/{}", package.path, package.yml) },
-        image: package.build.as_ref().map(|build| format!("{}/{}", build.org, build.image)),
-        tag: tag.map(|tag| tag.identity.tag().unwrap_or("latest").to_owned()),
+        image,
+        tag: tag.and_then(|tag| tag.identity.as_str().strip_prefix(&prefix)).map(str::to_owned),
         dirty: tag.map(crate::git::PackageTag::is_dirty),
         platforms: platforms.into_iter().collect(),
         problem: (!problems.is_empty()).then(|| problems.join("; ")),

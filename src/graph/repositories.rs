@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::git::{PackageTag, Tags};
+use crate::git::Tags;
 use crate::image::Reference;
 use crate::workspace::{PackageId, Workspace};
 
@@ -22,7 +22,7 @@ pub(super) struct Repositories(BTreeMap<String, Vec<Maker>>);
 struct Maker {
     id: PackageId,
     default: bool,
-    /// Its computed tag; `None` when it has none because git could not tell.
+    /// Its computed tag; `None` when git could not tell, or when it is not a legal tag.
     tag: Option<String>,
     /// The tag it is given by the command line.
     output: Option<String>,
@@ -35,16 +35,16 @@ impl Repositories {
             let package = workspace.package(id);
             let Some(build) = &package.build else { continue };
             let tag = tags.get(id);
-            let identity = match tag.map(identity) {
-                Some(identity) => identity.cloned(),
-                None => format!("{}/{}", build.org, build.image).parse().ok(),
-            };
-            let Some(identity) = identity else { continue };
-            repositories.entry(repository(&identity)).or_default().push(Maker {
+            // Without a tag, or with an illegal one, it is still known that pins to this repository mean this package.
+            let identity = tag.and_then(|tag| tag.identity.reference().ok());
+            let name = identity.cloned().or_else(|| format!("{}/{}", build.org, build.image).parse().ok());
+            let Some(name) = name else { continue };
+            let output = tag.and_then(|tag| tag.output.reference().ok());
+            repositories.entry(repository(&name)).or_default().push(Maker {
                 id,
                 default: is_default(&package.yml),
-                tag: tag.map(|_| tag_of(&identity).to_owned()),
-                output: tag.and_then(output).map(|output| tag_of(output).to_owned()),
+                tag: identity.map(|identity| tag_of(identity).to_owned()),
+                output: output.map(|output| tag_of(output).to_owned()),
             });
         }
         // The default build ymls first, so that the first maker is the one that a stale pin is said to name.
@@ -78,16 +78,6 @@ impl Repositories {
         let same = makers.iter().find(|maker| tag.is_some() && maker.tag.as_deref() == tag);
         same.or(makers.first()).map(|maker| maker.id)
     }
-}
-
-/// Who a package is; `None` when its org, image or tag are not a legal reference.
-pub(super) fn identity(tag: &PackageTag) -> Option<&Reference> {
-    Some(&tag.identity)
-}
-
-/// What a package's image is called; `None` when that is not a legal reference.
-pub(super) fn output(tag: &PackageTag) -> Option<&Reference> {
-    Some(&tag.output)
 }
 
 fn repository(reference: &Reference) -> String {

@@ -1,8 +1,9 @@
 //! Workspaces for the tests of the graph, without a disk or git behind them.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::git::{Dirt, ExtraSource, PackageTag, Tags};
+use crate::git::{Dirt, ExtraSource, ImageName, PackageTag, Tags};
 use crate::image::Platform;
 use crate::problem::{Class, Fault, SourceFile};
 use crate::workspace::build_yml::{DockerImage, DockerImages, Located};
@@ -117,7 +118,7 @@ impl Pkg {
             .zip(&self.build_args)
             .map(|(line, entry)| {
                 let start = text.len() + 2;
-                text.push_str(&format!("- {entry}\n"));
+                writeln!(text, "- {entry}").unwrap();
                 Located { value: entry.clone(), span: start..start + entry.len(), line }
             })
             .collect();
@@ -166,11 +167,10 @@ impl Pkg {
     }
 
     fn package_tag(&self) -> PackageTag {
-        let reference = format!("t/{}:{}", self.image, self.tag).parse().unwrap();
         let sources = (1..).zip(&self.sources);
         PackageTag {
-            identity: reference,
-            output: format!("other/{}:{}", self.image, self.tag).parse().unwrap(),
+            identity: ImageName::new("t", &self.image, &self.tag),
+            output: ImageName::new("other", &self.image, &self.tag),
             hash: self.tag.clone(),
             tree: None,
             extra_sources: sources
@@ -185,6 +185,8 @@ impl Pkg {
             dirt: if self.dirty { vec![Dirt::Forced] } else { Vec::new() },
             commit: None,
             content_tag: true,
+            outside_git: false,
+            warnings: Vec::new(),
         }
     }
 }
@@ -209,7 +211,7 @@ pub(super) struct Repo {
 
 /// A workspace at `/r`, which need not exist.
 pub(super) fn repo<const N: usize>(packages: [Pkg; N]) -> Repo {
-    Repo::at(Path::new("/r"), packages.to_vec(), &[])
+    Repo::at(Path::new("/r"), packages.into(), &[])
 }
 
 impl Repo {
