@@ -51,7 +51,7 @@ substitutions() {
     local name tag directory image template sources source hash
     # shellcheck disable=SC2034
     while read -r name tag _; do
-        echo "s#(/$name):($tag)#\\1@kept@\\2#g"
+        printf 's#(/%s):(%s)#\\1@kept@\\2#g\n' "$name" "$tag"
     done < <(grep -v '^#' "$here/outside/images")
     declare -A trees
     while read -r hash directory; do trees[$directory]=$hash; done < <(
@@ -66,7 +66,8 @@ substitutions() {
             hash=$(printf %s "$hash" | sha1sum | cut -d ' ' -f 1)
         fi
         # A tag ends where no further character of a tag follows.
-        echo "s#($image):${template/'{{.Hash}}'/[0-9a-f]{40\}}([^[:alnum:]_.-]|\$)#\\1:${template/'{{.Hash}}'/$hash}\\2#g"
+        printf 's#(%s):%s([^[:alnum:]_.-]|$)#\\1:%s\\2#g\n' "$image" \
+            "${template/'{{.Hash}}'/[0-9a-f]{40\}}" "${template/'{{.Hash}}'/$hash}"
     done <"$work/ymls"
     echo 's#@kept@#:#g'
 }

@@ -234,10 +234,24 @@ end_process() {
     as_root kill -KILL "$2" 2>/dev/null || true
 }
 
+# Takes from an engine that stays the images of a registry that goes.
+forget_images() {
+    local repository tag digest
+    if [ -z "$setup_registry_pid" ] || [ -n "$setup_engine_pid" ] || ! engine_answers; then return 0; fi
+    docker image ls --filter "reference=$FIXTURES_REGISTRY/*/*" --format '{{.Repository}} {{.Tag}} {{.Digest}}' |
+        while read -r repository tag digest; do
+            case $tag in
+            '<none>') docker image rm "$repository@$digest" ;;
+            *) docker image rm "$repository:$tag" ;;
+            esac >/dev/null 2>&1 || true
+        done
+}
+
 # Ends what was started here, and removes what was made.
 cleanup() {
     local containerd mount
     restore_policy
+    forget_images
     if [ -n "$setup_registry_pid" ]; then end_process docker-registry "$setup_registry_pid"; fi
     setup_registry_pid=
     if [ -n "$setup_engine_pid" ]; then
@@ -250,10 +264,8 @@ cleanup() {
         if [ "$setup_had_bridge" = no ] && has_bridge; then
             if command -v ip >/dev/null; then as_root ip link delete docker0; else as_root busybox ip link delete docker0; fi
         fi
-        for mount in $(awk -v prefix="$setup_directory/" 'index($5, prefix) == 1 { print $5 }' /proc/self/mountinfo |
-            sort -r); do
-            as_root umount --lazy "$mount" || true
-        done
+        awk -v prefix="$setup_directory/" 'index($5, prefix) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+            while read -r mount; do as_root umount --lazy "$mount" || true; done
     fi
     setup_engine_pid=
     if [ -n "$setup_directory" ]; then
@@ -265,5 +277,6 @@ cleanup() {
 }
 
 trap cleanup EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
