@@ -1,16 +1,44 @@
-//! The engine behind bollard.
+//! The engine behind bollard: connecting, and everything it does with its image store.
+//!
+//! Requests that only ask are answered within two minutes or fail; builds, pulls, pushes and saves have no time limit.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::time::Duration;
 
+use bollard::Docker;
+use bollard::errors::Error as Bollard;
+use bollard::query_parameters::{
+    CreateImageOptions, ListImagesOptions, PushImageOptions, RemoveImageOptions, TagImageOptions,
+};
+use futures_util::{Stream, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
-use super::{BuildRequest, Connection};
+use super::connection::Endpoint;
+use super::context::ArchiveFile;
+use super::credentials::RegistryAuth;
+use super::error::{BuildError, Error};
+use super::{Archive, BuildRequest, Connection, build};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 
+/// How long an engine may take to answer at all.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take that needs no work.
+const ASK: u64 = 120;
+/// A time that no build takes: the engine decides when it begins to answer.
+const WORK: Duration = Duration::from_hours(365 * 24);
+
 /// A Docker Engine that answered; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Engine {}
+pub struct Engine {
+    /// For what is asked.
+    docker: Docker,
+    /// For what takes its time.
+    worker: Docker,
+}
 
 /// What an engine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +56,9 @@ pub struct Info {
 pub struct StoredImage {
     /// `sha256:…`
     pub id: String,
-    /// `name:tag` as the engine has them.
+    /// `name:tag` as the engine has them, sorted.
     pub tags: Vec<String>,
-    /// `name@digest` as the engine has them.
+    /// `name@digest` as the engine has them, sorted.
     pub digests: Vec<String>,
     /// Labels of its configuration.
     pub labels: BTreeMap<String, String>,
@@ -42,41 +70,310 @@ impl Engine {
     /// # Errors
     /// When no engine answers; the help says how to start one or point to one.
     pub async fn connect(connection: &Connection) -> Result<(Self, Info), Problem> {
-        unimplemented!("{connection:?}")
+        let endpoint = connection.resolve()?;
+        let name = endpoint.to_string();
+        let refused = |error: &Bollard| Error::connecting(name.clone(), error);
+        let docker = client(&endpoint).map_err(|error| refused(&error))?;
+        let answer = tokio::time::timeout(CONNECT, async {
+            let docker = docker.negotiate_version().await?;
+            let version = docker.version().await?;
+            Ok((docker, version))
+        });
+        let answer = answer.await.unwrap_or(Err(Bollard::RequestTimeoutError));
+        let (docker, version) = answer.map_err(|error| refused(&error))?;
+        let info = docker.info().await.map_err(|error| refused(&error))?;
+        let (os, architecture) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+        let platform = platform("describe itself", &os, &architecture, "")?;
+        let info = Info {
+            platform,
+            cpus: info.ncpu.and_then(|cpus| usize::try_from(cpus).ok()).unwrap_or(1).max(1),
+            version: version.version.unwrap_or_default(),
+        };
+        Ok((Self { worker: docker.clone().with_timeout(WORK), docker }, info))
     }
 
-    /// All images of the store.
+    /// All images of the store, by id, also those without a name.
+    ///
+    /// # Errors
+    /// When the engine cannot list them.
     pub async fn images(&self) -> Result<Vec<StoredImage>, Problem> {
-        unimplemented!()
+        let options = ListImagesOptions { digests: true, ..ListImagesOptions::default() };
+        let images = self.docker.list_images(Some(options)).await;
+        let named = |names: Vec<String>| {
+            let mut names: Vec<_> = names.into_iter().filter(|name| !name.starts_with("<none>")).collect();
+            names.sort();
+            names
+        };
+        let mut images: Vec<_> = images
+            .map_err(|error| Error::engine("list its images", &error))?
+            .into_iter()
+            .map(|image| StoredImage {
+                id: image.id,
+                tags: named(image.repo_tags),
+                // An image that lost its name keeps the digest as `<none>@sha256:…`.
+                digests: named(image.repo_digests),
+                labels: image.labels.into_iter().collect(),
+            })
+            .collect();
+        images.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(images)
     }
 
     /// The platform of an image of the store; `None` if it is not there.
+    ///
+    /// # Errors
+    /// When the engine cannot say.
     pub async fn platform(&self, image: &str) -> Result<Option<Platform>, Problem> {
-        unimplemented!("{image}")
+        let action = format!("inspect `{image}`");
+        match self.docker.inspect_image(image).await {
+            Ok(found) => {
+                let part = Option::unwrap_or_default;
+                Ok(Some(platform(&action, &part(found.os), &part(found.architecture), &part(found.variant))?))
+            }
+            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(Error::engine(action, &error).into()),
+        }
     }
 
     /// Builds; lines of the log go to `log` as they come. Dropping the future cancels the build. Returns the image id.
-    pub async fn build(&self, request: &BuildRequest, log: mpsc::Sender<String>) -> Result<String, Problem> {
-        unimplemented!("{request:?} {log:?}")
+    ///
+    /// # Errors
+    /// [`BuildError`] tells a build that failed from a context that cannot be read and from an engine in trouble.
+    pub async fn build(
+        &self,
+        request: &BuildRequest,
+        auth: &RegistryAuth,
+        log: mpsc::Sender<String>,
+    ) -> Result<String, BuildError> {
+        let mut archives = Vec::new();
+        for Archive { path, images, by_name } in &request.archives {
+            let names = images.iter().map(|image| if *by_name { repository(image) } else { image.clone() });
+            archives
+                .push(ArchiveFile { path: path.clone(), file: self.save_to_file(&names.collect::<Vec<_>>()).await? });
+        }
+        let id = build::run(&self.worker, request, archives, auth, &log).await?;
+        for name in request.tags.iter().skip(1) {
+            let (repo, tag) = split_tag(name);
+            let options = TagImageOptions { repo: Some(repo.to_owned()), tag: tag.map(str::to_owned) };
+            let tagged = self.docker.tag_image(&id, Some(options)).await;
+            tagged.map_err(|error| Error::engine(format!("name the image `{name}`"), &error))?;
+        }
+        Ok(id)
     }
 
-    /// Pulls an image for a platform, with credentials from docker's config.json.
-    pub async fn pull(&self, image: &Reference, platform: &Platform, log: mpsc::Sender<String>) -> Result<(), Problem> {
-        unimplemented!("{image} {platform} {log:?}")
+    /// Pulls an image for a platform.
+    ///
+    /// # Errors
+    /// Codes `builder::image_not_found`, `builder::unauthorized`, and `builder::transfer` for the rest.
+    pub async fn pull(
+        &self,
+        image: &Reference,
+        platform: &Platform,
+        auth: &RegistryAuth,
+        log: mpsc::Sender<String>,
+    ) -> Result<(), Problem> {
+        let options = CreateImageOptions {
+            from_image: Some(image.name()),
+            // Without either the engine would pull every tag of the repository.
+            tag: Some(image.digest().or(image.tag()).unwrap_or("latest").to_owned()),
+            platform: platform.to_string(),
+            ..CreateImageOptions::default()
+        };
+        let messages = self.worker.create_image(Some(options), None, auth.header(image.host()));
+        let messages = messages.map(|message| {
+            message.map(|message| {
+                line(message.id, message.status, message.progress_detail.is_some_and(|p| p.current.is_some()))
+            })
+        });
+        follow("pull", image, messages, &log).await
     }
 
     /// Gives an image another name.
+    ///
+    /// # Errors
+    /// When the image is not in the store.
     pub async fn tag(&self, image: &str, name: &Reference) -> Result<(), Problem> {
-        unimplemented!("{image} {name}")
+        let options = TagImageOptions { repo: Some(name.name()), tag: name.tag().map(str::to_owned) };
+        let tagged = self.docker.tag_image(image, Some(options)).await;
+        tagged.map_err(|error| absent_or(&format!("name `{image}` also `{name}`"), image, &error).into())
     }
 
     /// Takes a name away; the image goes with its last name.
+    ///
+    /// # Errors
+    /// When there is no such name, or a container needs it.
     pub async fn untag(&self, name: &Reference) -> Result<(), Problem> {
-        unimplemented!("{name}")
+        let text = name.to_string();
+        let removed = self.docker.remove_image(&text, None::<RemoveImageOptions>, None).await;
+        removed.map(drop).map_err(|error| absent_or(&format!("remove the name `{text}`"), &text, &error).into())
     }
 
-    /// Pushes a name of the store to its registry, with credentials from docker's config.json.
-    pub async fn push(&self, image: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
-        unimplemented!("{image} {log:?}")
+    /// Pushes a name of the store to its registry.
+    ///
+    /// # Errors
+    /// Codes `builder::image_not_found`, `builder::unauthorized`, and `builder::transfer` for the rest.
+    pub async fn push(&self, image: &Reference, auth: &RegistryAuth, log: mpsc::Sender<String>) -> Result<(), Problem> {
+        let options =
+            PushImageOptions { tag: Some(image.tag().unwrap_or("latest").to_owned()), ..PushImageOptions::default() };
+        let messages = self.worker.push_image(&image.name(), Some(options), auth.header(image.host()));
+        let messages = messages.map(|message| {
+            message
+                .map(|message| line(None, message.status, message.progress_detail.is_some_and(|p| p.current.is_some())))
+        });
+        follow("push", image, messages, &log).await
+    }
+
+    /// Saves images of the store, as `docker save` does, to a temporary file that is positioned at its start.
+    ///
+    /// # Errors
+    /// When an image is not in the store, or the temporary directory is full.
+    pub async fn save(&self, images: &[String]) -> Result<File, Problem> {
+        Ok(self.save_to_file(images).await?)
+    }
+
+    async fn save_to_file(&self, images: &[String]) -> Result<File, Error> {
+        let names = images.join("`, `");
+        let stored = |error: &std::io::Error| Error::TemporaryFile { image: names.clone(), reason: error.to_string() };
+        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(|error| stored(&error))?);
+        let mut pieces = self.worker.export_images(&images.iter().map(String::as_str).collect::<Vec<_>>());
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| absent_or(&format!("save `{names}`"), &names, &error))?;
+            file.write_all(&piece).await.map_err(|error| stored(&error))?;
+        }
+        file.flush().await.map_err(|error| stored(&error))?;
+        let file = file.into_std().await;
+        let checked = tokio::task::spawn_blocking(move || checked(file)).await.map_err(std::io::Error::other);
+        checked
+            .flatten()
+            .map_err(|error| Error::Engine { action: format!("save `{names}`"), reason: error.to_string() })
+    }
+}
+
+/// A saved archive, if it is whole: an engine in trouble ends the stream early, or with its error as text.
+fn checked(mut file: File) -> std::io::Result<File> {
+    file.rewind()?;
+    let mut manifest = false;
+    let mut archive = tar::Archive::new(file);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        manifest |= entry.path_bytes().as_ref() == b"manifest.json";
+        std::io::copy(&mut entry.by_ref(), &mut std::io::sink())?;
+    }
+    if !manifest {
+        return Err(std::io::Error::other("the archive has no manifest.json"));
+    }
+    let mut file = archive.into_inner();
+    file.rewind()?;
+    Ok(file)
+}
+
+fn client(endpoint: &Endpoint) -> Result<Docker, Bollard> {
+    // Refused if another part of the process has already chosen one, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let version = bollard::API_DEFAULT_VERSION;
+    let docker = match endpoint {
+        Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), ASK, version),
+        Endpoint::Http(address) => Docker::connect_with_http(address, ASK, version),
+        Endpoint::Https(address, tls) => Docker::connect_with_ssl(address, &tls.key, &tls.cert, &tls.ca, ASK, version),
+    };
+    // The engine reads credentials in the alphabet of base64 that is meant for URLs, and takes none where it fails to.
+    Ok(docker?.with_request_modifier(|mut request| {
+        if let Some(value) = request.headers_mut().get_mut("x-registry-auth") {
+            let text: String = value.to_str().unwrap_or_default().replace('+', "-").replace('/', "_");
+            if let Ok(safe) = text.parse() {
+                *value = safe;
+            }
+        }
+        request
+    }))
+}
+
+fn platform(action: &str, os: &str, architecture: &str, variant: &str) -> Result<Platform, Error> {
+    let variant = if variant.is_empty() { String::new() } else { format!("/{variant}") };
+    let text = format!("{os}/{architecture}{variant}");
+    text.parse().map_err(|error: crate::image::InvalidPlatform| Error::Engine {
+        action: action.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn absent_or(action: &str, image: &str, error: &Bollard) -> Error {
+    match error {
+        Bollard::DockerResponseServerError { status_code: 404, message } => {
+            Error::ImageNotFound { image: image.to_owned(), reason: message.trim().to_owned() }
+        }
+        other => Error::engine(action, other),
+    }
+}
+
+/// `name` without tag and digest.
+fn repository(image: &str) -> String {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    split_tag(name).0.to_owned()
+}
+
+/// `name` and `tag` of a text without digest.
+fn split_tag(image: &str) -> (&str, Option<&str>) {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (image, None),
+    }
+}
+
+/// The line of the log that a message of a transfer makes; none for the state of a transfer under way.
+fn line(id: Option<String>, status: Option<String>, moving: bool) -> Option<String> {
+    let status = status.filter(|_| !moving)?;
+    Some(id.map_or_else(|| status.clone(), |id| format!("{id}: {status}")))
+}
+
+/// Reads a pull or push to its end; an error inside the stream is one.
+async fn follow(
+    action: &'static str,
+    image: &Reference,
+    messages: impl Stream<Item = Result<Option<String>, Bollard>>,
+    log: &mpsc::Sender<String>,
+) -> Result<(), Problem> {
+    let mut messages = std::pin::pin!(messages);
+    while let Some(message) = messages.next().await {
+        let host = image.canonical().host().unwrap_or_default().to_owned();
+        let message = message.map_err(|error| Error::transfer(action, &image.to_string(), &host, &error))?;
+        if let Some(line) = message {
+            // A log that nobody reads any more stops no transfer.
+            drop(log.send(line).await);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert_eq!(split_tag("reg:5000/a/b"), ("reg:5000/a/b", None));
+        assert_eq!(split_tag("reg:5000/a/b:1"), ("reg:5000/a/b", Some("1")));
+        assert_eq!(repository("reg:5000/a:1@sha256:00"), "reg:5000/a");
+        assert_eq!(repository("a@sha256:00"), "a");
+    }
+
+    #[test]
+    fn a_saved_archive_that_was_cut_short_is_refused() {
+        use std::io::Write;
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in ["layer", "manifest.json"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            tar.append_data(&mut header, name, b"abc".as_slice()).unwrap();
+        }
+        let whole = tar.into_inner().unwrap();
+        let file = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            file
+        };
+        assert!(checked(file(&whole)).is_ok());
+        assert!(checked(file(&whole[..1024])).is_err());
+        assert!(checked(file(&whole[..514])).is_err());
     }
 }

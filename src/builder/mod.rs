@@ -2,9 +2,14 @@
 //!
 //! What the engine is to do is handed in as plain data ([`BuildRequest`]); nothing here knows packages or plans.
 
+mod body;
+mod build;
 mod connection;
 mod context;
+mod credentials;
 mod engine;
+mod error;
+mod log;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +17,10 @@ use std::path::PathBuf;
 use crate::image::Platform;
 
 pub use connection::Connection;
+pub use context::ContextError;
+pub use credentials::{Credentials, RegistryAuth};
 pub use engine::{Engine, Info, StoredImage};
+pub use error::{BuildError, Error, Failure};
 
 /// One build of one image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]

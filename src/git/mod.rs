@@ -1,11 +1,26 @@
 //! Git: one snapshot per repository, and from it the tag of each package.
 //!
-//! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages.
+//! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages: five for each
+//! repository that a package or an extra source lies in, and three more if something in it is dirty.
+//!
+//! ```text
+//! packages -> where is each (locate) -> what git knows (snapshot, trees) -> dirty content (content) -> name (tag)
+//! ```
 
+mod content;
+mod error;
+mod extra_source;
+mod locate;
+mod name;
 mod outside;
+mod process;
 mod snapshot;
 mod tag;
 mod template;
+mod trees;
 
+pub use error::Error;
+pub use extra_source::ExtraSource;
+pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
-pub use tag::{Dirt, ExtraSource, PackageTag, TagOptions, Tags, tags};
+pub use tag::{Commit, Dirt, PackageTag, TagOptions, Tags, tags};

@@ -1,82 +1,76 @@
 //! The tag of each package, exactly as `linuxkit pkg show-tag` gives it.
+//!
+//! The hash of a package is git's tree id of its directory. With extra sources it is the SHA-1 of the hex digits of that id
+//! and of the id of each source, in order. A dirty package gets `-dirty-` and the first 7 hex digits of a SHA-256 over its
+//! content; the content of each dirty extra source follows in that SHA-256, so that the suffix is linuxkit's own as long as
+//! only the package itself is dirty. (linuxkit does not look for dirt in extra sources at all.)
+//!
+//! Options change what is written, never who is who: [`PackageTag::identity`] is what the package is called without any,
+//! [`PackageTag::output`] with them.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::image::Reference;
+use rayon::prelude::*;
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+
+use super::content::Listing;
+use super::error::Quote;
+use super::extra_source::{self, ExtraSource};
+use super::locate::{Locator, Place, Spot, TreePath, clean};
+use super::snapshot::{self, Answer, Entry, Question, Snapshot, at_or_below};
+use super::template::Template;
+use super::trees::hex;
+use super::{Error, ImageName};
 use crate::problem::Problem;
-use crate::workspace::{PackageId, Workspace};
+use crate::workspace::{BuildYml, PackageId, Workspace};
 
-/// Command-line choices that change tags; the names are those of linuxkit's flags.
+/// The revision that tags are taken from by default; only this one can be dirty.
+const HEAD: &str = "HEAD";
+
+/// Command-line choices that change tags; the names are those of linuxkit's flags. An empty string is the same as none,
+/// except for `org`.
 #[derive(Debug, Clone, Default)]
 pub struct TagOptions {
-    /// `--org`
+    /// `--org`, or the variable `LINUXKIT_PKG_ORG`; wins over `dev`.
     pub org: Option<String>,
     /// `--hash`: used verbatim instead of the tree hash.
     pub hash: Option<String>,
-    /// `--hash-commit`: the commit to take tree hashes from; `HEAD` by default.
+    /// `--hash-commit`: the commit to take tree hashes from; `HEAD` by default. With any other word, even if it means the
+    /// same commit, nothing is dirty.
     pub hash_commit: Option<String>,
     /// `--hash-path`: the directory to hash instead of the package's own, absolute.
     pub hash_path: Option<PathBuf>,
     /// `--force-dirty`
     pub force_dirty: bool,
-    /// `--dev` with the value of `$USER`: the org is the user, the hash is `dev`.
+    /// `--dev` with the value of `$USER`: the org is the user, the hash is `dev` unless `hash` is given.
     pub dev: Option<String>,
     /// `--tag`: a template that wins over the yml's.
     pub tag: Option<String>,
 }
 
-/// Why a package is dirty.
+/// Why a package is dirty. Paths are relative to the top of their repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dirt {
-    /// A tracked file differs from the commit. The path is relative to the top of its repository.
+    /// A tracked file differs from the commit: modified, deleted, staged, its mode changed, or its merge unresolved.
     Modified(String),
-    /// A file that git neither tracks nor ignores.
+    /// A file that git neither tracks nor ignores; a nested repository ends with `/`.
     Untracked(String),
     /// `--force-dirty` was given.
     Forced,
+    /// The repository has no commit to compare with.
+    NoCommit,
 }
 
-/// One extra source of a package: a directory that joins the context and the hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtraSource {
-    /// The absolute directory.
-    pub source: PathBuf,
-    /// Where it goes in the context, a clean slash path as linuxkit writes it.
-    pub destination: String,
-    /// Its tree hash, 40 or 64 hex digits.
-    pub tree: String,
-    /// The line of the entry in the build yml, counted from 1.
-    pub line: u32,
-    /// Why it is dirty; empty when clean.
-    pub dirt: Vec<Dirt>,
-}
-
-/// The tag of a package and what went into it.
-#[derive(Debug, Clone)]
-pub struct PackageTag {
-    /// Who it is: org and image of the yml with the tag computed without command-line changes of `org`, `hash`, `tag`.
-    pub identity: Reference,
-    /// What is printed, built and pushed: `identity` with `--org`, `--hash`, `--dev`, `--tag` applied.
-    pub output: Reference,
-    /// The value of `PKG_HASH` and of `.Hash` in templates, with a `-dirty-…` suffix where there is one; may be empty.
-    pub hash: String,
-    /// Git's tree id of the package directory (of `--hash-path` if given); `None` outside git.
-    pub tree: Option<String>,
-    /// The extra sources in the order of the yml.
-    pub extra_sources: Vec<ExtraSource>,
-    /// Why the package itself is dirty; empty when clean.
-    pub dirt: Vec<Dirt>,
-    /// The commit the hash was taken from; `None` outside git.
-    pub commit: Option<Commit>,
-    /// Whether the tag contains the tree hash; a tag that does not (`--hash`, `--dev`, a literal `tag:`) is mutable.
-    pub content_tag: bool,
-}
-
-impl PackageTag {
-    /// Whether the package or one of its extra sources is dirty.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        !self.dirt.is_empty() || self.extra_sources.iter().any(|source| !source.dirt.is_empty())
+impl std::fmt::Display for Dirt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Modified(path) => write!(f, "{path} differs from HEAD"),
+            Self::Untracked(path) => write!(f, "{path} is neither committed nor ignored"),
+            Self::Forced => f.write_str("--force-dirty"),
+            Self::NoCommit => f.write_str("the repository has no commit yet"),
+        }
     }
 }
 
@@ -87,6 +81,50 @@ pub struct Commit {
     pub id: String,
     /// The committer date in seconds since 1970.
     pub time: i64,
+    /// The value of the build arg `GOPKGVERSION`: `v0.0.0-`, the committer date in the local time zone as
+    /// yyyymmddHHMMSS, and the id shortened to 12 digits.
+    pub go_package_version: String,
+}
+
+/// The tag of a package and what went into it.
+#[derive(Debug, Clone)]
+pub struct PackageTag {
+    /// Who it is: org and image of the yml with the tag computed without any option. Where there is no such tag because
+    /// the directory is not committed, the tag of `output`.
+    pub identity: ImageName,
+    /// What is printed, built and pushed: `identity` with the options applied.
+    pub output: ImageName,
+    /// The value of `PKG_HASH` and of `.Hash` in templates, with a `-dirty-…` suffix where there is one; may be empty.
+    pub hash: String,
+    /// Git's tree id of the package directory (of `--hash-path` if given); `None` outside git, and where `--hash` stands in
+    /// for a directory that is not committed.
+    pub tree: Option<String>,
+    /// The extra sources in the order of the yml.
+    pub extra_sources: Vec<ExtraSource>,
+    /// Why the package itself is dirty; empty when clean.
+    pub dirt: Vec<Dirt>,
+    /// The commit the hash was taken from; `None` outside git.
+    pub commit: Option<Commit>,
+    /// Whether the tag contains the tree hash; a tag that does not (`--hash`, `--dev`, a literal `tag:`) is mutable.
+    pub content_tag: bool,
+    /// Whether the directory is in no git repository; its hash is empty then.
+    pub outside_git: bool,
+    /// What is odd but stops nothing: outside git, names that the dirty suffix overlooks.
+    pub warnings: Vec<Problem>,
+}
+
+impl PackageTag {
+    /// Whether the package or one of its extra sources is dirty.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.dirt.is_empty() || self.extra_sources.iter().any(|source| !source.dirt.is_empty())
+    }
+
+    /// The commit id as the build arg `REVISION` and the revision label show it: only of what is clean and in git.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        self.commit.as_ref().filter(|_| !self.is_dirty()).map(|commit| commit.id.as_str())
+    }
 }
 
 /// The tags of all packages that were asked for.
@@ -105,10 +143,457 @@ impl Tags {
     }
 }
 
-/// Computes the tags of `packages`.
+/// Computes the tags of `packages`, with a number of git processes per repository that does not depend on how many they
+/// are. A package whose path is absolute is that directory, wherever it lies.
 ///
 /// # Errors
 /// When git itself cannot be asked; what concerns one package only is in its entry.
 pub fn tags(workspace: &Workspace, packages: &[PackageId], options: &TagOptions) -> Result<Tags, Problem> {
-    unimplemented!("{workspace:?} {packages:?} {options:?}")
+    let asked = View::asked(options);
+    let views = if asked == View::OWN { vec![asked] } else { vec![asked, View::OWN] };
+    let mut locator = Locator::default();
+    let subjects: Vec<Subject<'_>> =
+        packages.iter().filter_map(|&id| Subject::new(workspace, id, &views, &mut locator)).collect();
+    let answers = ask(&subjects, &views)?;
+    let measured: Vec<Vec<Result<Measured, Problem>>> = subjects
+        .par_iter()
+        .map(|subject| (0..views.len()).map(|view| subject.measure(view, &views, &answers)).collect())
+        .collect();
+    let listings = list_dirty(&subjects, &measured)?;
+    let named: Vec<Result<PackageTag, Problem>> = subjects
+        .par_iter()
+        .zip(measured)
+        .map(|(subject, measured)| subject.name(measured, options, &answers, &listings))
+        .collect();
+    let mut tags = Tags { packages: vec![None; workspace.packages.len()] };
+    for (subject, tag) in subjects.iter().zip(named) {
+        tags.packages[subject.id.index()] = Some(tag);
+    }
+    Ok(tags)
+}
+
+/// From where a hash is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View<'a> {
+    revision: &'a str,
+    hash_path: Option<&'a Path>,
+    force_dirty: bool,
+}
+
+impl<'a> View<'a> {
+    const OWN: View<'static> = View { revision: HEAD, hash_path: None, force_dirty: false };
+
+    fn asked(options: &'a TagOptions) -> Self {
+        Self {
+            revision: options.hash_commit.as_deref().unwrap_or(HEAD),
+            hash_path: options.hash_path.as_deref().filter(|path| !path.as_os_str().is_empty()),
+            force_dirty: options.force_dirty,
+        }
+    }
+}
+
+/// A package to be named, located but not yet compared with what git knows.
+struct Subject<'a> {
+    id: PackageId,
+    build: &'a BuildYml,
+    /// As messages show it.
+    shown: String,
+    /// Where it is; an error concerns only this package.
+    site: Result<Site, Problem>,
+}
+
+struct Site {
+    place: Place,
+    /// For each view, the path whose tree is the hash; empty outside a work tree.
+    hashed: Vec<TreePath>,
+    extra: Vec<Extra>,
+}
+
+struct Extra {
+    source: PathBuf,
+    shown: String,
+    destination: String,
+    quote: Quote,
+    line: u32,
+    spot: Spot,
+}
+
+/// What git says of a package under one view.
+struct Measured {
+    /// `None` outside git.
+    tree: Result<Option<String>, Problem>,
+    dirt: Vec<Dirt>,
+    extra: Vec<ExtraSource>,
+}
+
+impl Measured {
+    fn is_dirty(&self) -> bool {
+        !self.dirt.is_empty() || self.extra.iter().any(|source| !source.dirt.is_empty())
+    }
+}
+
+type Answers = BTreeMap<PathBuf, Result<Answer, Problem>>;
+
+impl<'a> Subject<'a> {
+    fn new(workspace: &'a Workspace, id: PackageId, views: &[View<'_>], locator: &mut Locator) -> Option<Self> {
+        let build = workspace.package(id).build.as_ref()?;
+        let directory = clean(&workspace.directory(id));
+        let shown = show(workspace, &directory);
+        let site = Self::locate(workspace, build, &directory, views, locator);
+        Some(Self { id, build, shown, site })
+    }
+
+    fn locate(
+        workspace: &Workspace,
+        build: &BuildYml,
+        directory: &Path,
+        views: &[View<'_>],
+        locator: &mut Locator,
+    ) -> Result<Site, Problem> {
+        let mut hashed = Vec::new();
+        for view in views {
+            hashed.push(view.hash_path.map_or_else(|| directory.to_owned(), clean));
+        }
+        if let Some(outside) = hashed.iter().find(|path| !directory.starts_with(path)) {
+            let (hash_path, directory) = (outside.display().to_string(), show(workspace, directory));
+            return Err(Error::HashPath { hash_path, directory }.into());
+        }
+        let mut extra = Vec::new();
+        for entry in &build.extra_sources {
+            let (source, destination) = extra_source::parse(&build.source, entry, directory)?;
+            let shown = show(workspace, &source);
+            let quote = Quote::of(&build.source, entry);
+            let refused = |reason| quote.extra_source(shown.clone(), reason);
+            let spot = match locator.locate(&source) {
+                Err(_) => return Err(refused("does not exist").into()),
+                Ok(_) if !source.is_dir() => return Err(refused("is not a directory").into()),
+                Ok(Place::Outside) => return Err(refused("is not in a git repository").into()),
+                Ok(Place::GitDirectory) => return Err(Error::NotInWorkTree { directory: shown }.into()),
+                Ok(Place::WorkTree(spot)) => spot,
+            };
+            extra.push(Extra { source, shown, destination, quote, line: entry.line, spot });
+        }
+        let place = locator.locate(directory)?;
+        let hashed = match &place {
+            Place::GitDirectory => return Err(Error::NotInWorkTree { directory: show(workspace, directory) }.into()),
+            Place::Outside => Vec::new(),
+            Place::WorkTree(spot) => hashed.iter().map(|path| locator.tree_path(&spot.top, path)).collect(),
+        };
+        Ok(Site { place, hashed, extra })
+    }
+
+    /// What is to be asked about the repositories it touches.
+    fn questions(&self, questions: &mut BTreeMap<PathBuf, Question>) {
+        let Ok(site) = &self.site else { return };
+        let own = match &site.place {
+            Place::WorkTree(spot) => Some((spot, &site.hashed[..])),
+            Place::Outside | Place::GitDirectory => None,
+        };
+        let extra = site.extra.iter().map(|extra| (&extra.spot, std::slice::from_ref(&extra.spot.path)));
+        for (spot, paths) in own.into_iter().chain(extra) {
+            let question = questions.entry(spot.top.clone()).or_default();
+            question.scopes.insert(spot.content.clone());
+            for path in paths {
+                question.scopes.extend(path.scope().map(<[u8]>::to_vec));
+                if let TreePath::Within(path) = path {
+                    question.paths.insert(path.clone());
+                }
+            }
+        }
+    }
+
+    fn measure(&self, view: usize, views: &[View<'_>], answers: &Answers) -> Result<Measured, Problem> {
+        let site = self.site.as_ref().map_err(Clone::clone)?;
+        let mut extra = Vec::new();
+        for source in &site.extra {
+            extra.push(source.measure(views[view], answers)?);
+        }
+        let Some((spot, snapshot)) = site.in_repository(answers)? else {
+            return Ok(Measured { tree: Ok(None), dirt: Vec::new(), extra });
+        };
+        let path = &site.hashed[view];
+        let view = views[view];
+        let mut dirt = dirt(snapshot, view, path);
+        if view.force_dirty {
+            dirt.push(Dirt::Forced);
+        }
+        let shown = view.hash_path.map_or_else(|| self.shown.clone(), |path| path.display().to_string());
+        let tree = tree(snapshot, &spot.top, view, path, &shown, &Quote::default());
+        Ok(Measured { tree: tree.map(Some), dirt, extra })
+    }
+
+    /// Puts the tag together; the first of `measured` is under the options, the last without any.
+    fn name(
+        &self,
+        measured: Vec<Result<Measured, Problem>>,
+        options: &TagOptions,
+        answers: &Answers,
+        listings: &Listings,
+    ) -> Result<PackageTag, Problem> {
+        let mut warnings = Vec::new();
+        let own_hash = measured.last().and_then(|own| own.as_ref().ok()).map(|own| {
+            let tree = own.tree.clone()?;
+            self.hash(own, tree.as_deref(), answers, listings, &mut warnings)
+        });
+        let single = measured.len() == 1;
+        let Some(asked) = measured.into_iter().next() else {
+            unreachable!("every package is seen under one view at least")
+        };
+        let asked = asked?;
+
+        let given = options.hash.as_deref().filter(|hash| !hash.is_empty());
+        let given = given.or(options.dev.is_some().then_some("dev"));
+        let (hash, tree) = match (given, asked.tree.clone()) {
+            (Some(hash), tree) => (hash.to_owned(), tree.ok().flatten()),
+            (None, Err(problem)) => return Err(problem),
+            (None, Ok(tree)) if single => (own_hash.clone().transpose()?.unwrap_or_default(), tree),
+            (None, Ok(tree)) => {
+                warnings.clear();
+                (self.hash(&asked, tree.as_deref(), answers, listings, &mut warnings)?, tree)
+            }
+        };
+        if given.is_some() {
+            warnings.clear();
+        }
+
+        let build = self.build;
+        let given_template = options.tag.as_deref().filter(|template| !template.is_empty());
+        let tag = match given_template {
+            Some(template) => expand(template, &hash, &Quote::default())?,
+            None => self.own_tag(&hash)?,
+        };
+        let org = options.org.as_deref().or(options.dev.as_deref()).unwrap_or(&build.org);
+        let output = ImageName::new(org, &build.image, &tag);
+        let own_tag = match own_hash {
+            Some(Ok(own_hash)) => self.own_tag(&own_hash).unwrap_or(own_hash),
+            _ => tag.clone(),
+        };
+        let site = self.site.as_ref().map_err(Clone::clone)?;
+        let repository = site.in_repository(answers)?;
+        if repository.is_none() {
+            let words = site.refusal(answers).map(|words| format!(" ({words})")).unwrap_or_default();
+            let consequence = format!("its image is `{output}`{words}");
+            warnings.push(Error::Outside { directory: self.shown.clone(), consequence }.into());
+        }
+        let revision = View::asked(options).revision;
+        Ok(PackageTag {
+            identity: ImageName::new(&build.org, &build.image, &own_tag),
+            content_tag: given.is_none() && !hash.is_empty() && tag.contains(&hash),
+            output,
+            hash,
+            tree,
+            extra_sources: asked.extra,
+            dirt: asked.dirt,
+            commit: repository.and_then(|(_, snapshot)| snapshot.commit(revision).cloned()),
+            outside_git: repository.is_none(),
+            warnings,
+        })
+    }
+
+    fn own_tag(&self, hash: &str) -> Result<String, Problem> {
+        let template = &self.build.tag;
+        let text = if template.value.is_empty() { "{{.Hash}}" } else { &template.value };
+        expand(text, hash, &Quote::of(&self.build.source, template))
+    }
+
+    /// Combines the tree ids and, if something is dirty, the content.
+    fn hash(
+        &self,
+        measured: &Measured,
+        tree: Option<&str>,
+        answers: &Answers,
+        listings: &Listings,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<String, Problem> {
+        let (Some(tree), Ok(site)) = (tree, &self.site) else { return Ok(String::new()) };
+        let mut hash = tree.to_owned();
+        if !measured.extra.is_empty() {
+            let mut combined = Sha1::new();
+            combined.update(tree);
+            for source in &measured.extra {
+                combined.update(&source.tree);
+            }
+            hash = hex(&combined.finalize());
+        }
+        if measured.is_dirty() {
+            let mut content = Sha256::new();
+            for (spot, shown) in self.dirty_spots(site, measured) {
+                let (Some(tracked), Some(Ok(Answer::Snapshot(snapshot)))) =
+                    (listings.get(&spot.top), answers.get(&spot.top))
+                else {
+                    continue;
+                };
+                let listing = Listing {
+                    top: &spot.top,
+                    tracked: &tracked.names,
+                    untracked: &snapshot.untracked,
+                    quotes_non_ascii: tracked.quotes_non_ascii,
+                };
+                let overlooked = listing.hash(&spot.content, &mut content)?;
+                if !overlooked.is_empty() {
+                    let names: Vec<String> = overlooked.iter().map(|name| format!("`{name}`")).collect();
+                    let (directory, names) = (shown.to_owned(), names.join(", "));
+                    warnings.push(Error::NameNotHashed { directory, names }.into());
+                }
+            }
+            hash.push_str("-dirty-");
+            hash.push_str(&hex(&content.finalize())[..7]);
+        }
+        Ok(hash)
+    }
+
+    /// What the suffix of a dirty package is taken over: itself, then each dirty extra source.
+    fn dirty_spots<'s>(
+        &'s self,
+        site: &'s Site,
+        measured: &'s Measured,
+    ) -> impl Iterator<Item = (&'s Spot, &'s str)> + use<'s> {
+        let own = match &site.place {
+            Place::WorkTree(spot) if measured.is_dirty() => Some((spot, self.shown.as_str())),
+            _ => None,
+        };
+        let sources = site.extra.iter().zip(&measured.extra).filter(|(_, source)| !source.dirt.is_empty());
+        own.into_iter().chain(sources.map(|(extra, _)| (&extra.spot, extra.shown.as_str())))
+    }
+}
+
+impl Site {
+    /// The package's place and what is known of its repository; `None` outside git.
+    fn in_repository<'s>(&'s self, answers: &'s Answers) -> Result<Option<(&'s Spot, &'s Snapshot)>, Problem> {
+        let Place::WorkTree(spot) = &self.place else { return Ok(None) };
+        match answers.get(&spot.top) {
+            Some(Ok(Answer::Snapshot(snapshot))) => Ok(Some((spot, snapshot))),
+            Some(Err(problem)) => Err(problem.clone()),
+            Some(Ok(Answer::NoRepository(_))) | None => Ok(None),
+        }
+    }
+
+    /// Why git does not take the repository that was found for one.
+    fn refusal<'s>(&self, answers: &'s Answers) -> Option<&'s str> {
+        let Place::WorkTree(spot) = &self.place else { return None };
+        match answers.get(&spot.top) {
+            Some(Ok(Answer::NoRepository(words))) => Some(words),
+            _ => None,
+        }
+    }
+}
+
+impl Extra {
+    fn measure(&self, view: View<'_>, answers: &Answers) -> Result<ExtraSource, Problem> {
+        let snapshot = match answers.get(&self.spot.top) {
+            Some(Ok(Answer::Snapshot(snapshot))) => snapshot,
+            Some(Err(problem)) => return Err(problem.clone()),
+            Some(Ok(Answer::NoRepository(_))) | None => {
+                let reason = "is not in a git repository";
+                return Err(self.quote.extra_source(self.shown.clone(), reason).into());
+            }
+        };
+        Ok(ExtraSource {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            tree: tree(snapshot, &self.spot.top, view, &self.spot.path, &self.shown, &self.quote)?,
+            line: self.line,
+            dirt: dirt(snapshot, view, &self.spot.path),
+        })
+    }
+}
+
+/// Asks git about every repository that a package or an extra source lies in.
+fn ask(subjects: &[Subject<'_>], views: &[View<'_>]) -> Result<Answers, Problem> {
+    let mut questions = BTreeMap::new();
+    for subject in subjects {
+        subject.questions(&mut questions);
+    }
+    let mut revisions: Vec<&str> = vec![HEAD];
+    revisions.extend(views.iter().map(|view| view.revision).filter(|revision| *revision != HEAD));
+    let answers: Vec<Result<Answer, Error>> =
+        questions.par_iter().map(|(top, question)| snapshot::ask(top, question, &revisions)).collect();
+    let mut by_top = Answers::new();
+    for (top, answer) in questions.into_keys().zip(answers) {
+        match answer {
+            Err(missing @ Error::Missing { .. }) => return Err(missing.into()),
+            answer => by_top.insert(top, answer.map_err(Problem::from)),
+        };
+    }
+    Ok(by_top)
+}
+
+/// What is tracked in a repository with dirty directories, and how git writes it.
+struct Tracked {
+    names: Vec<Vec<u8>>,
+    quotes_non_ascii: bool,
+}
+
+type Listings = BTreeMap<PathBuf, Tracked>;
+
+/// Lists the directories that a dirty suffix is taken over.
+fn list_dirty(subjects: &[Subject<'_>], measured: &[Vec<Result<Measured, Problem>>]) -> Result<Listings, Problem> {
+    let mut scopes: BTreeMap<&Path, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for (subject, measured) in subjects.iter().zip(measured) {
+        let Ok(site) = &subject.site else { continue };
+        for measured in measured.iter().flatten() {
+            for (spot, _) in subject.dirty_spots(site, measured) {
+                scopes.entry(&spot.top).or_default().insert(spot.content.clone());
+            }
+        }
+    }
+    let listings: Result<Vec<_>, Error> = scopes
+        .par_iter()
+        .map(|(top, scopes)| {
+            let names = snapshot::list_tracked(top, scopes)?;
+            Ok((top.to_path_buf(), Tracked { names, quotes_non_ascii: snapshot::quotes_non_ascii(top)? }))
+        })
+        .collect();
+    Ok(listings?.into_iter().collect())
+}
+
+/// The id at a path, by linuxkit's rules.
+fn tree(
+    snapshot: &Snapshot,
+    top: &Path,
+    view: View<'_>,
+    path: &TreePath,
+    shown: &str,
+    quote: &Quote,
+) -> Result<String, Problem> {
+    let (directory, repository) = (shown.to_owned(), top.display().to_string());
+    let path = match path {
+        TreePath::Within(path) => path,
+        TreePath::TopThroughSymlink => return Err(Error::TopThroughSymlink { directory, top: repository }.into()),
+        TreePath::Elsewhere => return Err(Error::OutsideRepository { directory, top: repository }.into()),
+    };
+    Err(match snapshot.entry(view.revision, path) {
+        Entry::Id(id) if id.len() == 40 || path.is_empty() => return Ok(id.to_owned()),
+        Entry::Id(_) => Error::Sha256 { directory, top: repository },
+        Entry::NoCommit if view.revision == HEAD => Error::NoCommit { directory: repository },
+        Entry::NoCommit => Error::NoSuchCommit { commit: view.revision.to_owned(), directory: repository },
+        Entry::Absent => Error::not_committed(directory, view.revision, quote),
+    }
+    .into())
+}
+
+/// Why a path is dirty.
+fn dirt(snapshot: &Snapshot, view: View<'_>, path: &TreePath) -> Vec<Dirt> {
+    let Some(scope) = path.scope().filter(|_| view.revision == HEAD) else { return Vec::new() };
+    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let mut dirt: Vec<Dirt> = at_or_below(&snapshot.modified, scope).map(|name| Dirt::Modified(text(name))).collect();
+    dirt.extend(at_or_below(&snapshot.untracked, scope).map(|name| Dirt::Untracked(text(name))));
+    if snapshot.unborn {
+        dirt.push(Dirt::NoCommit);
+    }
+    dirt
+}
+
+fn expand(template: &str, hash: &str, quote: &Quote) -> Result<String, Problem> {
+    let expanded = Template::parse(template).and_then(|parsed| parsed.expand(hash));
+    expanded.map_err(|reason| Error::template(template, reason, quote).into())
+}
+
+/// A directory as the user knows it: relative to the root where it lies below.
+fn show(workspace: &Workspace, directory: &Path) -> String {
+    match directory.strip_prefix(&workspace.root) {
+        Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
+        Ok(inside) => inside.display().to_string(),
+        Err(_) => directory.display().to_string(),
+    }
 }

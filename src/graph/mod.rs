@@ -5,11 +5,19 @@
 //! can form a cycle.
 
 mod cycle;
+mod directories;
 mod edges;
+mod glob;
+mod inputs;
+mod lkt;
+mod order;
+mod outputs;
+mod paths;
 pub mod render;
+mod repositories;
 pub mod selector;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -18,6 +26,7 @@ use crate::problem::Problem;
 use crate::workspace::PackageId;
 
 pub use edges::build;
+pub use outputs::duplicate_outputs;
 
 /// Whether the image or the files, tag or published image of the other package are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -86,6 +95,19 @@ pub struct Edge {
     pub platforms: Vec<Platform>,
 }
 
+impl Edge {
+    /// Whether `from` is built after `to`, joins `to` into its plan and is skipped when `to` fails.
+    #[must_use]
+    pub fn orders(&self) -> bool {
+        self.sort == Sort::Image && self.state == State::Current && !self.platforms.is_empty()
+    }
+
+    /// By what edges are sorted.
+    fn key(&self) -> (PackageId, Sort, Kind, &str, u32, &str, Option<PackageId>, State) {
+        (self.from, self.sort, self.kind, &self.file, self.line, &self.reference, self.to, self.state)
+    }
+}
+
 /// What one node refers to: a package on one platform.
 #[derive(Debug, Clone, Default)]
 pub struct NodeInputs {
@@ -134,4 +156,21 @@ impl Graph {
         let start = self.edges.partition_point(|edge| edge.from < id);
         self.edges[start..].iter().take_while(move |edge| edge.from == id)
     }
+
+    /// `packages` and all that they need, directly or not, by edges of both sorts and whatever their state; sorted.
+    #[must_use]
+    pub fn with_needed(&self, packages: &[PackageId]) -> Vec<PackageId> {
+        let mut found: BTreeSet<PackageId> = packages.iter().copied().collect();
+        let mut todo: Vec<PackageId> = found.iter().copied().collect();
+        while let Some(id) = todo.pop() {
+            let needed = self.edges_of(id).filter_map(|edge| edge.to);
+            todo.extend(needed.filter(|&to| found.insert(to)));
+        }
+        found.into_iter().collect()
+    }
 }
+
+#[cfg(test)]
+mod law;
+#[cfg(test)]
+mod testing;

@@ -1,72 +1,269 @@
-//! One HTTP client for all registries.
+//! One client for all registries: what is asked, and what a good answer looks like.
+//!
+//! A body is believed only after its digest was checked, and a 404 only when the registry itself gives it.
 
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode};
+
+use super::auth::{Action, Auth};
+use super::content::{Descriptor, Manifest, digest, is_digest, known, media_type, media_type_of};
+use super::credentials::Credentials;
+use super::error::Error;
+use super::options::Options;
+use super::target::Target;
+use super::transport::{Place, Request, Response, Transport, resolve};
 use crate::image::Reference;
 use crate::problem::Problem;
 
-/// How registries are spoken to.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Hosts (with port) to speak plain HTTP to; loopback hosts need not be listed.
-    pub insecure: Vec<String>,
-    /// The directory of docker's config.json; `None` means no credentials.
-    pub docker_config: Option<std::path::PathBuf>,
-}
+/// The longest manifest that is read, in bytes; the distribution specification asks registries to take as much.
+const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 
-/// What a manifest or blob is called by content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Such as `application/vnd.oci.image.index.v1+json`.
-    pub media_type: String,
-    /// `sha256:…`
-    pub digest: String,
-    /// In bytes.
-    pub size: u64,
-}
+/// The longest blob that is read, in bytes. Image configurations are far shorter, and layers are not read here.
+const BLOB_LIMIT: usize = 64 * 1024 * 1024;
 
-/// A manifest or index as the registry has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    /// What it is called by content.
-    pub descriptor: Descriptor,
-    /// Its exact bytes.
-    pub bytes: Vec<u8>,
-}
+/// Where a registry names the digest of what it sends or took.
+const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// A client with its connections, tokens and credentials; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Client {}
+#[derive(Clone)]
+pub struct Client(Arc<Auth>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
 
 impl Client {
     /// A client that has asked nothing yet.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// When a file of certificate authorities cannot be read.
     pub fn new(options: Options) -> Result<Self, Problem> {
-        unimplemented!("{options:?}")
+        Ok(Self(Arc::new(Auth::new(Arc::new(Transport::new(options)?)))))
+    }
+
+    /// The credentials for a registry, such as `docker.io` or `127.0.0.1:5000`; `None` if docker has none for it.
+    ///
+    /// # Errors
+    /// When docker's config.json or a credential helper is broken.
+    pub async fn credentials(&self, host: &str) -> Result<Option<Credentials>, Problem> {
+        let host = if host == "index.docker.io" { "docker.io" } else { host };
+        Ok(self.0.credentials(host).await?)
     }
 
     /// What a tag or digest names (HEAD); `None` if the registry says it is not there.
+    ///
+    /// # Errors
+    /// When the registry says neither yes nor no.
     pub async fn head(&self, reference: &Reference) -> Result<Option<Descriptor>, Problem> {
-        unimplemented!("{reference}")
+        let target = Target::of(reference);
+        let response = self.0.send(&target, Action::Pull, manifest_request(&target, Method::HEAD)).await?;
+        if response.is_absence() {
+            return Ok(None);
+        }
+        // Some registries do not do HEAD, and some do without telling the digest.
+        if response.status != StatusCode::METHOD_NOT_ALLOWED {
+            if response.status != StatusCode::OK {
+                return Err(Error::answered(&target, &response).into());
+            }
+            if let Some(descriptor) = described(&response) {
+                agree(&target, requested(&target), &descriptor.digest)?;
+                return Ok(Some(descriptor));
+            }
+        }
+        Ok(self.manifest_of(&target).await?.map(|manifest| manifest.descriptor))
     }
 
     /// The manifest or index that a tag or digest names (GET); `None` if the registry says it is not there.
+    ///
+    /// # Errors
+    /// When the registry says neither yes nor no, and when what it gives is no manifest or has another digest.
     pub async fn manifest(&self, reference: &Reference) -> Result<Option<Manifest>, Problem> {
-        unimplemented!("{reference}")
+        Ok(self.manifest_of(&Target::of(reference)).await?)
     }
 
-    /// A blob of a repository, such as an image configuration; `None` if it is not there.
+    async fn manifest_of(&self, target: &Target) -> Result<Option<Manifest>, Error> {
+        let response = self.0.send(target, Action::Pull, manifest_request(target, Method::GET)).await?;
+        if response.is_absence() {
+            return Ok(None);
+        }
+        if response.status != StatusCode::OK {
+            return Err(Error::answered(target, &response));
+        }
+        let media_type = media_type_of(&response.body, response.header(CONTENT_TYPE.as_str()))
+            .map_err(|reason| Error::nonsense(target, reason))?;
+        let actual = digest(&response.body);
+        agree(target, requested(target), &actual)?;
+        agree(target, response.header(CONTENT_DIGEST), &actual)?;
+        let bytes = response.body.to_vec();
+        let descriptor = Descriptor { media_type, digest: actual, size: length(&bytes) };
+        Ok(Some(Manifest { descriptor, bytes }))
+    }
+
+    /// A blob of a repository, such as an image configuration; `None` if it is not there. It is held in memory as a
+    /// whole and may be 64 MiB long at most.
+    ///
+    /// # Errors
+    /// When the registry says neither yes nor no, and when what it gives has another digest.
     pub async fn blob(&self, repository: &Reference, digest: &str) -> Result<Option<Vec<u8>>, Problem> {
-        unimplemented!("{repository} {digest}")
+        let target = Target::of(repository);
+        let response = self.0.send(&target, Action::Pull, blob_request(&target, Method::GET, digest)?).await?;
+        if response.is_absence() {
+            return Ok(None);
+        }
+        if response.status != StatusCode::OK {
+            return Err(Error::answered(&target, &response).into());
+        }
+        agree(&target, Some(digest), &super::content::digest(&response.body))?;
+        Ok(Some(response.body.to_vec()))
     }
 
-    /// Writes a manifest or index under a tag, or under its digest.
+    /// Whether a repository has a blob (HEAD).
+    ///
+    /// # Errors
+    /// When the registry says neither yes nor no.
+    pub async fn has_blob(&self, repository: &Reference, digest: &str) -> Result<bool, Problem> {
+        let target = Target::of(repository);
+        Ok(self.has_blob_of(&target, Action::Pull, digest).await?)
+    }
+
+    async fn has_blob_of(&self, target: &Target, action: Action, digest: &str) -> Result<bool, Error> {
+        let response = self.0.send(target, action, blob_request(target, Method::HEAD, digest)?).await?;
+        match response.status {
+            StatusCode::OK => Ok(true),
+            _ if response.is_absence() => Ok(false),
+            _ => Err(Error::answered(target, &response)),
+        }
+    }
+
+    /// Writes a manifest or index under the tag of a reference, or under its digest. What it names must be there first.
+    ///
+    /// # Errors
+    /// When the registry does not take it, and when the reference has a digest that is not that of the bytes.
     pub async fn put_manifest(
         &self,
         reference: &Reference,
         media_type: &str,
         bytes: Vec<u8>,
     ) -> Result<Descriptor, Problem> {
-        unimplemented!("{reference} {media_type} {bytes:?}")
+        let target = Target::of(reference);
+        let descriptor = Descriptor { media_type: media_type.to_owned(), digest: digest(&bytes), size: length(&bytes) };
+        agree(&target, requested(&target), &descriptor.digest)?;
+        let mut request = manifest_request(&target, Method::PUT);
+        let kind = HeaderValue::from_str(media_type).map_err(|_| Error::Malformed {
+            about: target.about.clone(),
+            reason: format!("media type `{media_type}`"),
+        })?;
+        request.headers.insert(CONTENT_TYPE, kind);
+        request.body = Some(bytes.into());
+        let response = self.0.send(&target, Action::Push, request).await?;
+        if !response.status.is_success() {
+            return Err(Error::answered(&target, &response).into());
+        }
+        agree(&target, response.header(CONTENT_DIGEST), &descriptor.digest)?;
+        Ok(descriptor)
     }
+
+    /// Writes a blob into a repository unless it is there already, and says its digest.
+    ///
+    /// # Errors
+    /// When the registry does not take it.
+    pub async fn upload_blob(&self, repository: &Reference, bytes: Bytes) -> Result<String, Problem> {
+        let target = Target::of(repository);
+        let digest = digest(&bytes);
+        let mut last = None;
+        // An upload that broke off cannot be resumed in one piece, so it is begun anew, once.
+        for _ in 0..2 {
+            if self.has_blob_of(&target, Action::Push, &digest).await? {
+                return Ok(digest);
+            }
+            match self.upload_once(&target, &digest, bytes.clone()).await {
+                Ok(()) => return Ok(digest),
+                Err(error @ (Error::Timeout { .. } | Error::Connection { .. } | Error::Server { .. })) => {
+                    last = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.expect("the loop ends only after an error").into())
+    }
+
+    async fn upload_once(&self, target: &Target, digest: &str, bytes: Bytes) -> Result<(), Error> {
+        // To begin an upload twice leaves nothing behind that a registry does not clean up.
+        let mut begin = Request::new(Method::POST, place(target, "blobs/uploads/"), MANIFEST_LIMIT);
+        begin.body = Some(Bytes::new());
+        let begun = self.0.send(target, Action::Push, begin).await?;
+        if begun.status != StatusCode::ACCEPTED {
+            return Err(Error::answered(target, &begun));
+        }
+        let location = begun
+            .header(LOCATION.as_str())
+            .ok_or_else(|| Error::nonsense(target, "it begins an upload without saying where"))?;
+        let mut url = resolve(&begun.url, location).map_err(|failure| Error::failed(target, failure))?;
+        if url.origin() != begun.url.origin() {
+            return Err(Error::nonsense(target, "it wants the upload on another host"));
+        }
+        url.query_pairs_mut().append_pair("digest", digest);
+        let mut put = Request::new(Method::PUT, Place::Url(url), MANIFEST_LIMIT);
+        put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        put.body = Some(bytes);
+        (put.transfer, put.again) = (true, false);
+        let done = self.0.send(target, Action::Push, put).await?;
+        if done.status.is_success() { Ok(()) } else { Err(Error::answered(target, &done)) }
+    }
+}
+
+fn place(target: &Target, path: &str) -> Place {
+    Place::Registry { authority: target.authority.clone(), path: format!("v2/{}/{path}", target.repository) }
+}
+
+fn manifest_request(target: &Target, method: Method) -> Request {
+    let mut request = Request::new(method, place(target, &format!("manifests/{}", target.version)), MANIFEST_LIMIT);
+    let accepted = HeaderValue::from_str(&media_type::ALL.join(", ")).expect("media types are plain ASCII");
+    request.headers.insert(ACCEPT, accepted);
+    request
+}
+
+fn blob_request(target: &Target, method: Method, digest: &str) -> Result<Request, Error> {
+    if !is_digest(digest) {
+        return Err(Error::InvalidDigest { digest: digest.to_owned() });
+    }
+    let mut request = Request::new(method, place(target, &format!("blobs/{digest}")), BLOB_LIMIT);
+    request.transfer = true;
+    Ok(request)
+}
+
+/// What the headers of an answer to HEAD say, if they say all of it.
+fn described(response: &Response) -> Option<Descriptor> {
+    let digest = response.header(CONTENT_DIGEST).filter(|digest| is_digest(digest))?;
+    let size = response.header(CONTENT_LENGTH.as_str())?.parse().ok()?;
+    let media_type = known(response.header(CONTENT_TYPE.as_str()))?;
+    Some(Descriptor { media_type: media_type.to_owned(), digest: digest.to_owned(), size })
+}
+
+/// The digest that was asked for, if it was one.
+fn requested(target: &Target) -> Option<&str> {
+    Some(target.version.as_str()).filter(|version| version.contains(':'))
+}
+
+/// Fails when content has another digest than it should have. A digest by another algorithm says nothing.
+fn agree(target: &Target, expected: Option<&str>, actual: &str) -> Result<(), Error> {
+    match expected.filter(|expected| expected.starts_with("sha256:")) {
+        Some(expected) if expected != actual => Err(Error::Mismatch {
+            host: target.host.clone(),
+            about: target.about.clone(),
+            expected: expected.to_owned(),
+            actual: actual.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,27 @@
 //! The OCI distribution protocol over HTTP: manifests, indexes, blobs, with credentials and retries.
 //!
 //! "404" is the only no. Everything else that is not a success is an error, never an absence.
+//!
+//! A request goes through three layers, each of which knows nothing of the one above: `client` says what is asked and
+//! what a good answer looks like, `auth` answers the challenge of a registry, `transport` sends one request to one host
+//! (scheme, TLS, proxies, redirects, time limits, retries). What was received is read by `content` and `index`.
 
 mod auth;
 mod client;
+mod content;
+mod credentials;
+mod error;
+mod failure;
+mod flight;
+mod index;
+mod options;
+mod retry;
+mod target;
+mod transport;
 
-pub use client::{Client, Descriptor, Manifest, Options};
+pub use client::Client;
+pub use content::{Content, Descriptor, Image, ImageConfig, Manifest, digest, media_type};
+pub use credentials::Credentials;
+pub use error::{Error, Said};
+pub use index::{Entry, Index};
+pub use options::Options;

@@ -1,4 +1,7 @@
-//! What happens in a run: one enum that feeds every renderer and report.
+//! What happens in a run: one enum that feeds every renderer and report, and how the run ended.
+//!
+//! Of every step there is at most one `Started`, before anything else about it, and exactly one of the events that end
+//! it: `Done`, `Failed`, `Skipped`, `NotStarted` or `Cancelled`. All its lines stand between the two, in order.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +21,15 @@ pub enum Event {
     Failed(StepIndex, Duration, Failure),
     /// A step will not be done because one that it needs, directly or not, failed or was skipped: the root failure.
     Skipped(StepIndex, StepIndex),
-    /// A step will not be done because the run stopped before it was started (a failure elsewhere without keep-going).
+    /// A step will not be done because the run stopped before it was started: a failure elsewhere without keep-going,
+    /// or an interruption.
     NotStarted(StepIndex),
     /// The run was interrupted; running steps are being cancelled.
     Interrupted,
     /// A step was running when the run was interrupted.
     Cancelled(StepIndex),
+    /// Something is odd but stops nothing.
+    Warning(String),
 }
 
 /// What sort of step failed, which decides the exit code: a failed build outranks everything.
@@ -50,6 +56,13 @@ pub struct Failure {
     pub log: Option<PathBuf>,
 }
 
+impl Failure {
+    /// A failure of which only this is known; the scheduler adds the end of the log and where the log is.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), tail: Vec::new(), log: None }
+    }
+}
+
 /// How a run ended; every step is in exactly one list, each in the order of the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -65,4 +78,42 @@ pub struct Outcome {
     pub cancelled: Vec<StepIndex>,
     /// The run was interrupted.
     pub interrupted: bool,
+}
+
+impl Outcome {
+    /// What the process exits with: 130 interrupted, 1 a build failed, 4 infrastructure failed, 6 built but not pushed,
+    /// 0 otherwise; of several the first in this order.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.interrupted {
+            return 130;
+        }
+        match self.failed.iter().map(|(_, failure)| failure.class).max() {
+            Some(FailureClass::Build) => 1,
+            Some(FailureClass::Infrastructure) => 4,
+            Some(FailureClass::Push) => 6,
+            None => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_code(classes: &[FailureClass], interrupted: bool) -> u8 {
+        let failed = classes.iter().map(|&class| (StepIndex(0), Failure::new(class, "x"))).collect();
+        Outcome { failed, interrupted, ..Outcome::default() }.exit_code()
+    }
+
+    #[test]
+    fn the_worst_failure_decides_the_exit_code() {
+        use FailureClass::{Build, Infrastructure, Push};
+        assert_eq!(exit_code(&[], false), 0);
+        assert_eq!(exit_code(&[Push], false), 6);
+        assert_eq!(exit_code(&[Infrastructure, Push], false), 4);
+        assert_eq!(exit_code(&[Push, Infrastructure, Build, Push], false), 1);
+        assert_eq!(exit_code(&[], true), 130);
+        assert_eq!(exit_code(&[Build], true), 130);
+    }
 }

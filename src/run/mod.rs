@@ -1,11 +1,22 @@
 //! The run: does the steps of a plan, as many at once as allowed, and tells what happens as events.
 //!
-//! One task owns the scheduler's state; workers only receive a step and send events.
+//! One task owns the scheduler's state; workers only receive a step and send events. What a step does is not known here:
+//! the scheduler is generic over [`StepRunner`], so that it is tested without an engine and without a registry.
+//!
+//! * `queue`: which step may start next; plain data, no I/O.
+//! * `priority`: which ready step is the most urgent.
+//! * `scheduler`: starts workers, waits for them, stops on failure and interruption.
+//! * `worker`: one step, from its first log line to its result.
+//! * `logs`: the full log of each step in a file.
+//! * `event`: what all of them tell.
 
 mod event;
 mod logs;
+mod priority;
+mod queue;
 mod scheduler;
+mod worker;
 
 pub use event::{Event, Failure, FailureClass, Outcome};
-pub use logs::Logs;
+pub use logs::{Logs, StepLog, short_name};
 pub use scheduler::{Limits, StepRunner, run};

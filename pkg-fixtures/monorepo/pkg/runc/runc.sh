@@ -1,0 +1,1 @@
+echo "runc: ${1:-no container}"

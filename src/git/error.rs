@@ -1,0 +1,292 @@
+//! What can be wrong between a package and its tag.
+//!
+//! Where a build yml is at fault the error quotes its line. Paths are shown as the user knows them: relative to the root
+//! of the workspace where they lie below it, absolute elsewhere.
+
+use std::sync::Arc;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+
+use crate::problem::{Class, Fault, SourceFile, span};
+use crate::workspace::build_yml::Located;
+
+/// A place in a build yml, if one is at fault.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Quote {
+    source: Option<NamedSource<Arc<str>>>,
+    span: Option<SourceSpan>,
+}
+
+impl Quote {
+    /// The place of a value in a file.
+    pub(super) fn of<T>(file: &SourceFile, value: &Located<T>) -> Self {
+        Self { source: Some(file.named()), span: Some(span(&value.span)) }
+    }
+
+    /// An error about an extra source that is named here.
+    pub(super) fn extra_source(&self, directory: String, reason: &'static str) -> Error {
+        Error::ExtraSource { directory, reason, source_code: self.source.clone(), span: self.span }
+    }
+}
+
+/// Why a package has no tag, or git no answer.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Error {
+    /// There is no git program.
+    #[error("`git` cannot be run: {reason}")]
+    #[diagnostic(code(git::missing), help("install git, or put it on the PATH: tags are git's tree hashes"))]
+    Missing {
+        /// The operating system's words.
+        reason: String,
+    },
+
+    /// A git process failed for a reason that has no variant of its own.
+    #[error("`git {command}` failed in `{directory}`: {reason}")]
+    #[diagnostic(code(git::failed), help("run the same command by hand in that directory"))]
+    Failed {
+        /// The subcommand with its options.
+        command: String,
+        /// The top level of the repository.
+        directory: String,
+        /// The last line git wrote to standard error.
+        reason: String,
+    },
+
+    /// git refuses a repository that belongs to another user.
+    #[error("git does not trust the repository `{directory}`: it belongs to another user")]
+    #[diagnostic(
+        code(git::dubious_ownership),
+        help("run `git config --global --add safe.directory {directory}`, or change the owner of the directory")
+    )]
+    DubiousOwnership {
+        /// The top level of the repository.
+        directory: String,
+    },
+
+    /// The directory lies in a bare repository or below `.git`.
+    #[error("`{directory}` is inside a git directory, not in a work tree")]
+    #[diagnostic(
+        code(git::not_in_work_tree),
+        help("use a clone or a worktree of the repository: `git worktree add DIR`")
+    )]
+    NotInWorkTree {
+        /// The directory of the package or of the extra source.
+        directory: String,
+    },
+
+    /// `core.worktree` puts the work tree somewhere else than beside `.git`.
+    #[error("the work tree of the repository in `{directory}` is `{top}`")]
+    #[diagnostic(
+        code(git::work_tree_elsewhere),
+        help("unset `core.worktree`; `git worktree add DIR` makes a further work tree")
+    )]
+    WorkTreeElsewhere {
+        /// Where the repository was found.
+        directory: String,
+        /// Where git says its work tree is.
+        top: String,
+    },
+
+    /// There is no commit to take a tree from.
+    #[error("the repository `{directory}` has no commit yet")]
+    #[diagnostic(code(git::no_commit), help("commit the packages: `git add . && git commit`"))]
+    NoCommit {
+        /// The top level of the repository.
+        directory: String,
+    },
+
+    /// `--hash-commit` names nothing.
+    #[error("`{commit}` is no commit of the repository `{directory}`")]
+    #[diagnostic(code(git::no_such_commit), help("`--hash-commit` takes a commit id, a branch, a tag or the like"))]
+    NoSuchCommit {
+        /// As given.
+        commit: String,
+        /// The top level of the repository.
+        directory: String,
+    },
+
+    /// The directory is not in the commit that tags are taken from.
+    #[error("`{directory}` is not committed yet: {commit} has no such directory")]
+    #[diagnostic(
+        code(git::not_committed),
+        help("a tag is git's hash of the committed directory; run `git add {directory} && git commit`")
+    )]
+    NotCommitted {
+        /// The directory of the package or of the extra source.
+        directory: String,
+        /// The commit, as given; `HEAD` by default.
+        commit: String,
+        #[source_code]
+        /// The build yml that names an extra source.
+        source_code: Option<NamedSource<Arc<str>>>,
+        #[label("named here")]
+        /// The entry in it.
+        span: Option<SourceSpan>,
+    },
+
+    /// `linuxkit pkg` only knows tree hashes of 40 digits below the top level.
+    #[error("`{directory}` lies in a SHA-256 repository; only a package at its top level has a tag there")]
+    #[diagnostic(
+        code(git::sha256_repository),
+        help("`--hash-path {top}` hashes the whole repository, `--hash` gives a hash by hand")
+    )]
+    Sha256 {
+        /// The directory of the package or of the extra source.
+        directory: String,
+        /// The top level of the repository.
+        top: String,
+    },
+
+    /// The top level of a repository, reached through a symbolic link.
+    #[error("`{directory}` is the top level of a repository, reached through a symbolic link")]
+    #[diagnostic(code(git::top_through_symlink), help("use its real path: `{top}`"))]
+    TopThroughSymlink {
+        /// As given.
+        directory: String,
+        /// The real path.
+        top: String,
+    },
+
+    /// A symbolic link in one repository that leads into another, or a hash path in another repository.
+    #[error("`{directory}` is outside the repository `{top}`")]
+    #[diagnostic(
+        code(git::outside_repository),
+        help("use the real path of the directory; a hash path must lie in the same repository as the package")
+    )]
+    OutsideRepository {
+        /// As given.
+        directory: String,
+        /// The top level of the repository that the real directory lies in.
+        top: String,
+    },
+
+    /// `--hash-path` must hold the package.
+    #[error("the hash path `{hash_path}` does not contain the package `{directory}`")]
+    #[diagnostic(code(git::hash_path), help("`--hash-path` is the directory of the package or one above it"))]
+    HashPath {
+        /// As given, made absolute.
+        hash_path: String,
+        /// The directory of the package.
+        directory: String,
+    },
+
+    /// An entry of `extra-sources` that is not `src:dst`.
+    #[error("the extra source `{entry}` is not of the form SOURCE:DESTINATION")]
+    #[diagnostic(
+        code(git::extra_source_format),
+        help(
+            "write `../../lib:vendor/lib`: a directory relative to the package, one colon, its place in the build context"
+        )
+    )]
+    ExtraSourceFormat {
+        /// As written.
+        entry: String,
+        #[source_code]
+        /// The build yml.
+        source_code: NamedSource<Arc<str>>,
+        #[label("exactly one colon is needed")]
+        /// The entry in it.
+        span: SourceSpan,
+    },
+
+    /// An extra source without a tree hash.
+    #[error("the extra source `{directory}` {reason}")]
+    #[diagnostic(code(git::extra_source), help("an extra source is a directory that is committed to a git repository"))]
+    ExtraSource {
+        /// The absolute directory.
+        directory: String,
+        /// `does not exist`, `is not a directory`, `is not in a git repository`.
+        reason: &'static str,
+        #[source_code]
+        /// The build yml.
+        source_code: Option<NamedSource<Arc<str>>>,
+        #[label("named here")]
+        /// The entry in it.
+        span: Option<SourceSpan>,
+    },
+
+    /// A tag template with something else than text and the hash.
+    #[error("the tag template `{template}` cannot be used: {reason}")]
+    #[diagnostic(
+        code(git::tag_template),
+        help("a template is literal text with `{{{{.Hash}}}}` or `{{{{slice .Hash 0 7}}}}` in it")
+    )]
+    Template {
+        /// As written.
+        template: String,
+        /// What is wrong with it.
+        reason: String,
+        #[source_code]
+        /// The build yml, unless the template came from `--tag`.
+        source_code: Option<NamedSource<Arc<str>>>,
+        #[label("this template")]
+        /// The value in it.
+        span: Option<SourceSpan>,
+    },
+
+    /// A file that is part of a dirty package or of a directory outside git cannot be read.
+    #[error("`{file}` cannot be read: {reason}")]
+    #[diagnostic(
+        code(git::unreadable),
+        help("its bytes are part of the key or of the tag of a package; make it readable")
+    )]
+    Unreadable {
+        /// The file or directory.
+        file: String,
+        /// The operating system's words.
+        reason: String,
+    },
+
+    /// Only a note: a package that git knows nothing about.
+    #[error("`{directory}` is not in a git repository: {consequence}")]
+    #[diagnostic(
+        code(git::outside),
+        severity(Warning),
+        help(
+            "a tag that does not follow the content is never known to be up to date; `git init` and a commit change that"
+        )
+    )]
+    Outside {
+        /// The directory of the package.
+        directory: String,
+        /// What its hash is for want of a tree.
+        consequence: String,
+    },
+
+    /// Only a warning: files whose bytes are not in the dirty suffix.
+    #[error("the dirty suffix of `{directory}` does not see the content of {names}")]
+    #[diagnostic(
+        code(git::name_not_hashed),
+        severity(Warning),
+        help(
+            "linuxkit asks git for a list of names, in which names with non-ASCII letters, quotes or outer blanks do not stand as they are; \
+             `git config core.quotePath false` makes both see non-ASCII names"
+        )
+    )]
+    NameNotHashed {
+        /// The directory of the package or of the extra source.
+        directory: String,
+        /// The names, quoted.
+        names: String,
+    },
+}
+
+impl Error {
+    pub(super) fn not_committed(directory: String, commit: &str, quote: &Quote) -> Self {
+        Self::NotCommitted { directory, commit: commit.to_owned(), source_code: quote.source.clone(), span: quote.span }
+    }
+
+    pub(super) fn template(template: &str, reason: String, quote: &Quote) -> Self {
+        Self::Template { template: template.to_owned(), reason, source_code: quote.source.clone(), span: quote.span }
+    }
+}
+
+impl Fault for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Missing { .. } | Self::Failed { .. } => Class::Infrastructure,
+            Self::NoSuchCommit { .. } | Self::HashPath { .. } => Class::Usage,
+            _ => Class::Repository,
+        }
+    }
+}

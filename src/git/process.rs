@@ -1,0 +1,66 @@
+//! Runs git.
+//!
+//! Every process runs at the top level of one repository, takes no optional lock (so that it disturbs no other git), and
+//! sees paths literally. The variables by which a hook says which repository it runs for are not passed on: a repository
+//! is found from the directory of the package, and a package may lie in another one than the hook's.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use super::Error;
+
+/// A git command at the top level of a repository.
+pub(super) fn command<S: AsRef<OsStr>>(top: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new("git");
+    command.arg("--no-optional-locks").arg("-C").arg(top).args(arguments);
+    command.env("LC_ALL", "C").env("GIT_LITERAL_PATHSPECS", "1").stdin(Stdio::null());
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// The arguments that limit a command to directories; none for the whole repository.
+pub(super) fn limited_to<'a>(
+    arguments: &'a [&'a str],
+    scopes: &'a [Vec<u8>],
+) -> impl Iterator<Item = &'a OsStr> + use<'a> {
+    arguments
+        .iter()
+        .map(|argument| OsStr::new(*argument))
+        .chain([OsStr::new("--")])
+        .chain(scopes.iter().map(|scope| OsStr::from_bytes(scope)))
+}
+
+/// Runs a command to its end, whatever its exit status.
+pub(super) fn run(command: &mut Command) -> Result<Output, Error> {
+    command.output().map_err(|error| cannot_run(&error))
+}
+
+/// Runs a command whose failure is an error; returns what it wrote.
+pub(super) fn read(top: &Path, command: &mut Command) -> Result<Vec<u8>, Error> {
+    let output = run(command)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(failed(top, command, &output.stderr)) }
+}
+
+/// The error of a process that could not be started.
+pub(super) fn cannot_run(error: &io::Error) -> Error {
+    Error::Missing { reason: error.to_string() }
+}
+
+/// The error of a process that failed.
+pub(super) fn failed(top: &Path, command: &Command, stderr: &[u8]) -> Error {
+    let words: Vec<_> =
+        command.get_args().skip(3).map(OsStr::to_string_lossy).take_while(|word| word != "--").collect();
+    let text = String::from_utf8_lossy(stderr);
+    let reason = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    Error::Failed { command: words.join(" "), directory: top.display().to_string(), reason: reason.trim().to_owned() }
+}
+
+/// The names in a list that ends each with a NUL.
+pub(super) fn split_nul(list: &[u8]) -> Vec<Vec<u8>> {
+    list.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
+}

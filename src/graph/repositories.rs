@@ -1,0 +1,89 @@
+//! Which package an image reference names.
+//!
+//! A package is known by the org and image of its build yml and by the tag computed from them, never by its directory
+//! or by what the command line calls it. Several packages may make one repository, with different tags.
+
+use std::collections::BTreeMap;
+
+use crate::git::Tags;
+use crate::image::Reference;
+use crate::workspace::{PackageId, Workspace};
+
+use super::State;
+use super::directories::is_default;
+
+/// What a reference without a tag means.
+const DEFAULT_TAG: &str = "latest";
+
+/// Every repository that a package of the workspace makes.
+pub(super) struct Repositories(BTreeMap<String, Vec<Maker>>);
+
+/// A package that makes images of a repository.
+struct Maker {
+    id: PackageId,
+    default: bool,
+    /// Its computed tag; `None` when git could not tell, or when it is not a legal tag.
+    tag: Option<String>,
+    /// The tag it is given by the command line.
+    output: Option<String>,
+}
+
+impl Repositories {
+    pub(super) fn new(workspace: &Workspace, tags: &Tags) -> Self {
+        let mut repositories: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
+        for id in workspace.ids() {
+            let package = workspace.package(id);
+            let Some(build) = &package.build else { continue };
+            let tag = tags.get(id);
+            // Without a tag, or with an illegal one, it is still known that pins to this repository mean this package.
+            let identity = tag.and_then(|tag| tag.identity.reference().ok());
+            let name = identity.cloned().or_else(|| format!("{}/{}", build.org, build.image).parse().ok());
+            let Some(name) = name else { continue };
+            let output = tag.and_then(|tag| tag.output.reference().ok());
+            repositories.entry(repository(&name)).or_default().push(Maker {
+                id,
+                default: is_default(&package.yml),
+                tag: identity.map(|identity| tag_of(identity).to_owned()),
+                output: output.map(|output| tag_of(output).to_owned()),
+            });
+        }
+        // The default build ymls first, so that the first maker is the one that a stale pin is said to name.
+        for makers in repositories.values_mut() {
+            makers.sort_by_key(|maker| (!maker.default, maker.id));
+        }
+        Self(repositories)
+    }
+
+    /// What a reference in a Dockerfile of `from` means. `own_hash` says that the reference was written with `PKG_HASH`,
+    /// and so changes with the tags that the command line gives.
+    pub(super) fn meaning(&self, from: PackageId, reference: &Reference, own_hash: bool) -> (State, Option<PackageId>) {
+        let Some(makers) = self.0.get(&repository(reference)) else { return (State::External, None) };
+        let tag = tag_of(reference);
+        let has_tag =
+            |maker: &&Maker| maker.tag.as_deref() == Some(tag) || own_hash && maker.output.as_deref() == Some(tag);
+        // A digest names bytes that are published already, whatever tag stands before it.
+        if reference.digest().is_none()
+            && let Some(maker) = makers.iter().filter(|maker| maker.id != from).find(has_tag)
+        {
+            return (State::Current, Some(maker.id));
+        }
+        let own = makers.iter().find(|maker| maker.id == from);
+        (State::Stale, own.or(makers.first()).map(|maker| maker.id))
+    }
+
+    /// The package that makes the repository of `reference`, preferably under the same tag.
+    pub(super) fn maker(&self, reference: &Reference) -> Option<PackageId> {
+        let makers = self.0.get(&repository(reference))?;
+        let tag = reference.tag();
+        let same = makers.iter().find(|maker| tag.is_some() && maker.tag.as_deref() == tag);
+        same.or(makers.first()).map(|maker| maker.id)
+    }
+}
+
+fn repository(reference: &Reference) -> String {
+    reference.canonical().name()
+}
+
+fn tag_of(reference: &Reference) -> &str {
+    reference.tag().unwrap_or(DEFAULT_TAG)
+}
