@@ -1,28 +1,13 @@
 //! What the engine needs to log in to registries on behalf of the user.
 //!
-//! The values come from elsewhere and are only passed on; neither type ever prints a secret.
+//! The values come from elsewhere and are only passed on; they are never printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use bollard::auth::DockerCredentials;
 
-/// The account of one registry host.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Credentials {
-    /// Empty where an identity token stands for it.
-    pub username: String,
-    /// Empty where an identity token stands for it.
-    pub password: String,
-    /// A token that replaces name and password.
-    pub identity_token: Option<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
-}
+use crate::registry::Credentials;
 
 /// Credentials by registry host.
 ///

@@ -18,7 +18,7 @@ use crate::image::Platform;
 
 pub use connection::Connection;
 pub use context::ContextError;
-pub use credentials::{Credentials, RegistryAuth};
+pub use credentials::RegistryAuth;
 pub use engine::{Engine, Info, StoredImage};
 pub use error::{BuildError, Error, Failure};
 

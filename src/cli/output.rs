@@ -113,3 +113,11 @@ impl Diagnostic for Warning<'_> {
         self.0.diagnostic().related()
     }
 }
+
+/// A document for programs, with a newline at the end.
+pub(super) fn json(document: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(document)
+        .expect("documents are strings, numbers, lists and maps with string keys");
+    text.push('\n');
+    text
+}

@@ -8,7 +8,7 @@ use super::{Fact, Facts, Found, KEY_LABEL, KeyLabel, Registered, arch_tag};
 use crate::builder::Engine;
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
-use crate::registry::{Client, Content, read_config};
+use crate::registry::{Client, Content, ImageConfig};
 
 /// One image to ask about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +104,7 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
         };
         (platform.clone(), fact)
     });
-    let (index, arch_tags) = tokio::join!(ask_index(client, image), join_all(suffixed));
+    let (index, arch_tags) = tokio::join!(ask_index(client, image, platforms), join_all(suffixed));
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
     // An index tells the key of what it lists; an image that no index lists yet is asked for its own label.
     let listed = index.found().cloned().unwrap_or_default();
@@ -119,13 +119,17 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
     Registered { index, arch_tags }
 }
 
-async fn ask_index(client: &Client, image: &Reference) -> Fact<BTreeMap<Platform, Found>> {
+async fn ask_index(
+    client: &Client,
+    image: &Reference,
+    platforms: &BTreeSet<Platform>,
+) -> Fact<BTreeMap<Platform, Found>> {
     let manifest = match client.manifest(image).await {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Fact::No,
         Err(problem) => return Fact::Unknown(problem),
     };
-    let content = match Content::read(&manifest, image) {
+    let content = match manifest.content(&image.to_string()) {
         Ok(content) => content,
         Err(problem) => return Fact::Unknown(problem),
     };
@@ -139,20 +143,22 @@ async fn ask_index(client: &Client, image: &Reference) -> Fact<BTreeMap<Platform
             Err(problem) => Fact::Unknown(problem),
         };
     };
-    let entries = index.entries.iter().filter_map(|entry| {
-        let platform = entry.platform.clone()?;
-        let key = entry.annotations.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
-        Some((platform.clone(), Found { platform: Some(platform), key, digest: entry.descriptor.digest.clone() }))
+    let listed = platforms.iter().filter_map(|platform| {
+        let entry = index.entry(platform)?;
+        let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+        let digest = entry.descriptor().digest.clone();
+        Some((platform.clone(), Found { platform: Some(platform.clone()), key, digest }))
     });
-    Fact::Yes(entries.collect())
+    Fact::Yes(listed.collect())
 }
 
 /// Platform and key label of a single image, from its configuration.
 async fn image_facts(client: &Client, image: &Reference) -> Result<Option<Found>, Problem> {
     let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
-    let Content::Image { config, .. } = Content::read(&manifest, image)? else { return Ok(None) };
-    let Some(bytes) = client.blob(image, &config.digest).await? else { return Ok(None) };
-    let config = read_config(&bytes, image)?;
+    let about = image.to_string();
+    let Content::Image(content) = manifest.content(&about)? else { return Ok(None) };
+    let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
+    let config = ImageConfig::parse(&bytes, &about)?;
     let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
     Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
 }

@@ -94,25 +94,21 @@ impl Executor {
             let Some(manifest) = self.client.manifest(&entry.image).await? else {
                 return Err(ExecuteError::Vanished { image: entry.image.to_string() }.into());
             };
-            let mut annotations = BTreeMap::new();
-            if let Some(key) = &entry.key {
-                annotations.insert(KEY_LABEL.to_owned(), key.clone());
-            }
-            wanted.push(Entry {
-                descriptor: manifest.descriptor,
-                platform: Some(entry.platform.clone()),
-                annotations,
+            let listed = Entry::new(manifest.descriptor, &entry.platform);
+            wanted.push(match &entry.key {
+                Some(key) => listed.with_annotation(KEY_LABEL, key),
+                None => listed,
             });
         }
         for attempt in 0..INDEX_ATTEMPTS {
             let existing = match self.client.manifest(to).await? {
-                Some(manifest) => match Content::read(&manifest, to)? {
+                Some(manifest) => match manifest.content(&to.to_string())? {
                     Content::Index(index) => Some(index),
                     Content::Image(_) => None,
                 },
                 None => None,
             };
-            let union = Index::union(existing.as_ref(), wanted.clone());
+            let union = Index::union(existing.as_ref(), &wanted);
             if existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
                 return Ok(());
             }

@@ -9,8 +9,10 @@
 //! * `worker`: one step, from its first log line to its result.
 //! * `logs`: the full log of each step in a file.
 //! * `event`: what all of them tell.
+//! * `executor`: does a step of a plan for real, on the engine and the registry.
 
 mod event;
+mod executor;
 mod logs;
 mod priority;
 mod queue;
@@ -18,5 +20,6 @@ mod scheduler;
 mod worker;
 
 pub use event::{Event, Failure, FailureClass, Outcome};
+pub use executor::Executor;
 pub use logs::{Logs, StepLog, short_name};
 pub use scheduler::{Limits, StepRunner, run};
