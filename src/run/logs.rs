@@ -223,7 +223,7 @@ fn prune(runs: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::scheduler::tests::build;
+    use crate::run::testing::build;
 
     fn lines(range: std::ops::Range<usize>) -> Vec<String> {
         range.map(|number| format!("line {number}")).collect()

@@ -17,6 +17,8 @@ mod logs;
 mod priority;
 mod queue;
 mod scheduler;
+#[cfg(test)]
+pub(crate) mod testing;
 mod worker;
 
 pub use event::{Event, Failure, FailureClass, Outcome};

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::run::queue::dependents;
-    use crate::run::scheduler::tests::{build, push, seconds};
+    use crate::run::testing::{build, push, seconds};
 
     /// The steps by falling urgency.
     fn order(steps: &[Step], expected: &[Option<Duration>]) -> Vec<u32> {
@@ -108,8 +108,8 @@ mod tests {
     fn the_longest_remaining_path_goes_first() {
         // 0 takes long alone, but 1 -> 2 takes longer together.
         let steps = [build("a", &[]), build("b", &[]), build("c", &[1])];
-        assert_eq!(order(&steps, &[seconds(5), seconds(3), seconds(4)]), [1, 0, 2]);
-        assert_eq!(order(&steps, &[seconds(9), seconds(3), seconds(4)]), [0, 1, 2]);
+        assert_eq!(order(&steps, &seconds(&[5, 3, 4])), [1, 0, 2]);
+        assert_eq!(order(&steps, &seconds(&[9, 3, 4])), [0, 1, 2]);
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
     fn an_unknown_time_is_taken_for_the_mean_of_its_kind() {
         let steps = [build("a", &[]), build("b", &[]), build("c", &[]), push("a", &[0])];
         // The push takes nothing as no push is known; `c` takes 3 s, the mean of `a` and `b`.
-        assert_eq!(order(&steps, &[seconds(2), seconds(4)]), [1, 2, 0, 3]);
+        assert_eq!(order(&steps, &seconds(&[2, 4])), [1, 2, 0, 3]);
     }
 
     proptest! {

@@ -151,4 +151,4 @@ fn ended(result: Result<Result<(), Failure>, JoinError>) -> End {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

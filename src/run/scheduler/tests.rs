@@ -1,61 +1,14 @@
 //! The scheduler against a runner that the test holds in its hand: a step ends when the test says so, and how.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::builder::BuildRequest;
-use crate::image::Platform;
-use crate::plan::{Action, PushSource, StepKind};
-
-pub(crate) fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
-}
-
-/// A build of a package for linux/amd64.
-pub(crate) fn build(package: &str, needs: &[u32]) -> Step {
-    step(
-        StepKind::Build,
-        package,
-        needs,
-        Action::Build(Box::new(BuildRequest {
-            directory: PathBuf::new(),
-            extra_sources: Vec::new(),
-            dockerfile: "Dockerfile".to_owned(),
-            dockerfile_text: None,
-            archives: Vec::new(),
-            left_out: Vec::new(),
-            platform: Platform::linux("amd64"),
-            build_args: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            network: false,
-            no_cache: false,
-            tags: Vec::new(),
-        })),
-    )
-}
-
-/// A push of a package for linux/amd64.
-pub(crate) fn push(package: &str, needs: &[u32]) -> Step {
-    let image = "org/image:tag-amd64".parse().unwrap();
-    let to = "org/image:tag-amd64".parse().unwrap();
-    step(StepKind::Push, package, needs, Action::Push { source: PushSource::Builder(image), to })
-}
-
-fn step(kind: StepKind, package: &str, needs: &[u32], action: Action) -> Step {
-    Step {
-        id: format!("{kind}:{package}@linux/amd64"),
-        title: format!("{package} linux/amd64"),
-        node: None,
-        reference: String::new(),
-        needs: needs.iter().copied().map(StepIndex).collect(),
-        action,
-    }
-}
+use crate::plan::StepKind;
+use crate::run::testing::{build, push, seconds};
 
 /// How the test lets a step end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +132,7 @@ async fn a_step_starts_when_its_last_need_is_done_whatever_else_runs() {
 #[tokio::test]
 async fn the_most_urgent_ready_step_starts_first() {
     let steps = [build("a", &[]), build("b", &[]), build("c", &[1]), build("d", &[])];
-    let run = Run::start(&steps, limits(1), &[seconds(5), seconds(3), seconds(4), seconds(6)]).await;
+    let run = Run::start(&steps, limits(1), &seconds(&[5, 3, 4, 6])).await;
     for step in [1, 3, 0, 2] {
         assert_eq!(run.hand.runs(), [step]);
         run.hand.end(step, Verdict::Succeed).await;

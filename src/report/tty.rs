@@ -1,0 +1,212 @@
+//! The reporter for a terminal: what has happened scrolls by above a bar and one line for each running step.
+//!
+//! The lines above are those of the plain reporter. The terminal is painted at most 20 times a second, however many
+//! log lines there are; only the last one of each step is shown, cut to the width of the terminal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::lines::Lines;
+use super::text::{duration, label, visible};
+use super::{Reporter, Verbosity, summary};
+use crate::plan::{Step, StepIndex};
+use crate::run::{Event, Outcome};
+
+/// Paints per second.
+const RATE: u8 = 20;
+
+/// Draws progress bars.
+#[derive(Debug)]
+pub struct Tty {
+    terminal: MultiProgress,
+    overall: ProgressBar,
+    lines: Lines,
+    running: BTreeMap<StepIndex, Running>,
+    failed: usize,
+    interrupted: bool,
+    now: Duration,
+}
+
+#[derive(Debug)]
+struct Running {
+    bar: ProgressBar,
+    started: Duration,
+    last_line: String,
+}
+
+impl Tty {
+    /// A reporter on standard error; `None` if that is no terminal on which bars can be drawn.
+    #[must_use]
+    pub fn stderr(verbosity: Verbosity, color: bool) -> Option<Self> {
+        let target = ProgressDrawTarget::stderr_with_hz(RATE);
+        (!target.is_hidden()).then(|| Self::on(target, verbosity, color))
+    }
+
+    fn on(target: ProgressDrawTarget, verbosity: Verbosity, color: bool) -> Self {
+        let terminal = MultiProgress::with_draw_target(target);
+        // At the top, since what does not fit the height of the terminal is cut at the bottom.
+        let overall = terminal.add(ProgressBar::no_length().with_style(style("[{bar:24}] {wide_msg}")));
+        let lines = Lines::new(verbosity, color);
+        Self { terminal, overall, lines, running: BTreeMap::new(), failed: 0, interrupted: false, now: Duration::ZERO }
+    }
+
+    fn paint(&self, steps: &[Step]) {
+        self.overall.set_length(steps.len() as u64);
+        self.overall.set_position(self.lines.done() as u64);
+        let verb = if self.interrupted { "cancelling" } else { "building" };
+        let mut message = format!("{verb} {}/{}, {} running", self.lines.done(), steps.len(), self.running.len());
+        if self.failed > 0 {
+            message += &format!(", {} failed", self.failed);
+        }
+        self.overall.set_message(format!("{message}, {}", duration(self.now)));
+        for (step, running) in &self.running {
+            let name = self.lines.palette().bold(&label(&steps[step.index()]));
+            let elapsed = duration(self.now.saturating_sub(running.started));
+            let separator = if running.last_line.is_empty() { "" } else { "  " };
+            running.bar.set_message(format!("{name} {elapsed}{separator}{}", running.last_line));
+            running.bar.tick();
+        }
+    }
+
+    /// A terminal that is gone must not stop the run, so an error of writing is left alone.
+    fn print(&self, text: &str) {
+        if !text.is_empty() {
+            drop(self.terminal.println(text.trim_end_matches('\n')));
+        }
+    }
+}
+
+impl Reporter for Tty {
+    fn event(&mut self, steps: &[Step], event: &Event) {
+        match event {
+            Event::Started(step) => {
+                let bar = self.terminal.add(ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}")));
+                self.running.insert(*step, Running { bar, started: self.now, last_line: String::new() });
+            }
+            Event::Line(step, line) => {
+                if let Some(running) = self.running.get_mut(step) {
+                    let line = visible(line);
+                    if !line.trim().is_empty() {
+                        line.trim().clone_into(&mut running.last_line);
+                    }
+                }
+            }
+            Event::Done(step, _) | Event::Failed(step, ..) | Event::Cancelled(step) => {
+                self.failed += usize::from(matches!(event, Event::Failed(..)));
+                if let Some(running) = self.running.remove(step) {
+                    running.bar.finish_and_clear();
+                    self.terminal.remove(&running.bar);
+                }
+            }
+            Event::Interrupted => self.interrupted = true,
+            Event::Skipped(..) | Event::NotStarted(_) | Event::Warning(_) => {}
+        }
+        let text = self.lines.event(steps, event);
+        self.print(&text);
+    }
+
+    fn tick(&mut self, steps: &[Step], now: Duration) {
+        self.now = now;
+        self.paint(steps);
+    }
+
+    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration) {
+        for running in std::mem::take(&mut self.running).into_values() {
+            running.bar.finish_and_clear();
+        }
+        self.overall.finish_and_clear();
+        if self.lines.verbosity() > Verbosity::Quiet || outcome.exit_code() != 0 {
+            self.print(&summary(steps, outcome, elapsed, self.lines.palette().color));
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is a constant that parses").progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
+    use super::*;
+    use crate::run::testing::{build, push};
+
+    /// A terminal 40 columns wide that keeps every line it ever showed.
+    #[derive(Debug, Clone, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            40
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.write_str(&format!("{line}\n"))
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Screen {
+        /// What was painted since the last call.
+        fn take(&self) -> String {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    #[test]
+    fn running_steps_are_below_the_bar_and_finished_ones_above() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let mut tty = Tty::on(target, Verbosity::Normal, false);
+        let steps = [build("pkg/init", &[]), push("pkg/init", &[0])];
+        let zero = StepIndex(0);
+        tty.event(&steps, &Event::Started(zero));
+        tty.event(&steps, &Event::Line(zero, "\x1b[1mRUN make\x1b[0m && make install".to_owned()));
+        tty.event(&steps, &Event::Line(zero, String::new()));
+        screen.take();
+        tty.tick(&steps, Duration::from_secs(65));
+        let shown = screen.take();
+        assert!(shown.contains("[                        ] building 0/2,"), "{shown}");
+        assert!(shown.contains(" pkg/init linux/amd64 1m 05s  RUN make"), "{shown}");
+        assert!(!shown.contains("install"), "cut to the width: {shown}");
+        tty.event(&steps, &Event::Done(zero, Duration::from_millis(1200)));
+        let shown = screen.take();
+        let (done, bar) = (shown.find("       Built pkg/init linux/amd64 in 1.2s (1/2)"), shown.rfind("] building"));
+        assert!(done.is_some() && done < bar, "{shown}");
+        tty.tick(&steps, Duration::from_secs(66));
+        let shown = screen.take();
+        assert!(shown.contains("] building 1/2,"), "{shown}");
+        assert!(!shown.contains("RUN make"), "a finished step has no line: {shown}");
+        let outcome = Outcome { done: vec![zero], not_started: vec![StepIndex(1)], ..Outcome::default() };
+        tty.finish(&steps, &outcome, Duration::from_secs(66));
+        let shown = screen.take();
+        let (done, bar) = (shown.find("built 1 in 1m 06s"), shown.rfind("] building"));
+        assert!(done.is_some() && bar < done, "the bar is gone: {shown}");
+    }
+}
