@@ -238,7 +238,7 @@ end_process() {
 forget_images() {
     local repository tag digest
     if [ -z "$setup_registry_pid" ] || [ -n "$setup_engine_pid" ] || ! engine_answers; then return 0; fi
-    docker image ls --filter "reference=$FIXTURES_REGISTRY/*/*" --format '{{.Repository}} {{.Tag}} {{.Digest}}' |
+    docker image ls --digests --filter "reference=$FIXTURES_REGISTRY/*/*" --format '{{.Repository}} {{.Tag}} {{.Digest}}' |
         while read -r repository tag digest; do
             case $tag in
             '<none>') docker image rm "$repository@$digest" ;;
