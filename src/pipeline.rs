@@ -139,7 +139,7 @@ fn questions(tags: &Tags, demand: &Demand) -> Vec<Question> {
     }
     let questions = platforms.into_iter().filter_map(|(package, platforms)| {
         let tag = tags.get(package)?;
-        let image = tag.output.reference().cloned()?;
+        let image = tag.output.reference().ok()?.clone();
         Some(Question { image, platforms, published: !tag.is_dirty() })
     });
     questions.collect()

@@ -1,7 +1,7 @@
 //! `kitmake build` and `kitmake push`: do what the plan says.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -13,12 +13,9 @@ use super::plan::{Format, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
 use crate::plan::{Plan, State};
-use crate::report::{self, Reporter};
+use crate::report;
 use crate::run::{self, Executor, Limits, Logs, Outcome};
 use crate::settings::Environment;
-
-/// How often a reporter may paint.
-const TICK: Duration = Duration::from_millis(250);
 
 /// Arguments of `build` and `push`.
 #[derive(Debug, Args)]
@@ -87,32 +84,22 @@ async fn carry_out(
     let Prepared { plan, engine, client, .. } = prepared;
     let (engine, info) = engine.map_err(|problem| vec![problem])?;
     let limits = Limits::new(args.jobs.map_or(info.cpus.max(1), usize::from), args.keep_going);
-    let logs = Logs::create(&environment.state);
-    if let Some(problem) = logs.problem() {
-        output.say(&format!("warning: logs are not kept: {problem}\n"));
-    }
+    let logs = Logs::create(&environment.state).unwrap_or_else(|error| {
+        output.say(&format!("warning: no logs are kept: {}: {error}\n", environment.state.display()));
+        Logs::disabled()
+    });
     let steps = Arc::new(plan.steps);
     let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone());
-    let mut reporter = report::reporter(output.reporting());
-    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut reporter = output.reporter();
+    let started = Instant::now();
+    let (sender, events) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let watch = tokio::spawn(cancel_on_signal(cancel.clone()));
     let running = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel);
-    let showing = async {
-        let mut ticks = tokio::time::interval(TICK);
-        loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Some(event) => reporter.event(&steps, &event),
-                    None => break,
-                },
-                _ = ticks.tick() => reporter.tick(&steps),
-            }
-        }
-    };
+    let showing = report::follow(&steps, events, &mut *reporter);
     let (outcome, ()) = tokio::join!(running, showing);
     watch.abort();
-    reporter.finish(&steps, &outcome);
+    reporter.finish(&steps, &outcome, started.elapsed());
     Ok(outcome)
 }
 

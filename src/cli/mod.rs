@@ -101,8 +101,6 @@ enum Verb {
     Build(build::BuildArgs),
     /// Build what is missing and push what the registry lacks (`build --push`)
     Push(build::BuildArgs),
-    /// Print the tag of packages, as `linuxkit pkg show-tag` does
-    ShowTag(show_tag::ShowTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
 }
@@ -119,7 +117,6 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&place, &output, args),
         Verb::Build(args) => build::run(&place, &output, args, false),
         Verb::Push(args) => build::run(&place, &output, args, true),
-        Verb::ShowTag(args) => show_tag::run(&place, &output, args),
         Verb::Graph(args) => graph::run(&place, &output, args),
     };
     let code = ended.unwrap_or_else(|problems| {

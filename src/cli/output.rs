@@ -6,6 +6,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Severity};
 
 use super::{Progress, When};
 use crate::problem::Problem;
+use crate::report::{Plain, Reporter, Tty, Verbosity};
 use crate::settings::Environment;
 
 /// How this process speaks.
@@ -63,6 +64,20 @@ impl Output {
     pub(super) fn warning(&self, problem: &Problem) {
         if !self.quiet {
             self.report(&Warning(problem));
+        }
+    }
+
+    /// Who shows a run.
+    pub(super) fn reporter(&self) -> Box<dyn Reporter> {
+        let verbosity = match (self.quiet || !self.progress, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        let bars = if self.tty && verbosity != Verbosity::Quiet { Tty::stderr(verbosity, self.color) } else { None };
+        match bars {
+            Some(bars) => Box::new(bars),
+            None => Box::new(Plain::new(io::stderr(), verbosity, self.color)),
         }
     }
 

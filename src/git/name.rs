@@ -41,6 +41,13 @@ impl ImageName {
         self.reference.as_ref()
     }
 
+    /// Org and image without the tag, as printed.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let end = self.text.rfind(':').filter(|colon| !self.text[*colon..].contains('/'));
+        &self.text[..end.unwrap_or(self.text.len())]
+    }
+
     /// With the registry written out as linuxkit does it: one component gets `docker.io/library/`, two get `docker.io/`
     /// unless the first has a dot or a colon or is `localhost`; three or more stay as they are.
     #[must_use]

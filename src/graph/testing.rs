@@ -162,6 +162,7 @@ impl Pkg {
             dockerfile: dockerfile.map(|text| Dockerfile::parse(SourceFile::new(path, text.as_str())).unwrap()),
             problems: if self.readable { Vec::new() } else { vec![Broken("yml is broken").into()] },
             dockerfile_problem: None,
+            template: None,
             warnings: Vec::new(),
         }
     }

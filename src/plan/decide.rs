@@ -159,12 +159,12 @@ fn settle(
     } else if let Some(node) = dirty_base {
         reasons.push(Reason::BuiltOnDirty { node });
     }
-    let image = tag.map(|tag| match (&own, dirty && !dirty_itself) {
+    let output = tag.and_then(|tag| tag.output.reference().ok());
+    let image = output.map(|output| match (&own, dirty && !dirty_itself) {
         (Some((label, _)), true) => {
-            let written = tag.output.tag().unwrap_or("latest");
-            tag.output.with_tag(&format!("{written}-dirty-{}", &label.hash[..7]))
+            output.with_tag(&format!("{}-dirty-{}", output.tag().unwrap_or("latest"), &label.hash[..7]))
         }
-        _ => tag.output.clone(),
+        _ => output.clone(),
     });
 
     let mutable = dirty || tag.is_some_and(|tag| !tag.content_tag);

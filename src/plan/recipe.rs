@@ -63,7 +63,7 @@ impl<'a> Recipe<'a> {
         }
         Components {
             version: KeyLabel::VERSION,
-            name: self.tag.output.name(),
+            name: self.tag.output.name().to_owned(),
             platform: self.platform.clone(),
             tree: self.tag.tree.clone(),
             extra_sources: (self.tag.extra_sources.iter())
@@ -130,7 +130,7 @@ impl<'a> Recipe<'a> {
         let mut args = BTreeMap::from([
             ("SOURCE".to_owned(), self.build.gitrepo.clone()),
             ("PKG_HASH".to_owned(), self.tag.hash.clone()),
-            ("PKG_IMAGE".to_owned(), self.tag.output.name()),
+            ("PKG_IMAGE".to_owned(), self.tag.output.name().to_owned()),
         ]);
         if let Some(commit) = &self.tag.commit {
             args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());

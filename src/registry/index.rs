@@ -63,6 +63,13 @@ impl Entry {
         Self { descriptor, platform: Some(words), annotations: BTreeMap::new(), rest: BTreeMap::new() }
     }
 
+    /// The same entry with one more annotation.
+    #[must_use]
+    pub fn with_annotation(mut self, name: &str, value: &str) -> Self {
+        self.annotations.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The manifest.
     #[must_use]
     pub fn descriptor(&self) -> &Descriptor {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Failure, FailureClass, StepRunner};
-use crate::builder::{BuildError, Engine, RegistryAuth};
+use crate::builder::{Engine, RegistryAuth};
 use crate::image::{Platform, Reference};
 use crate::plan::{Action, IndexEntry, PushSource, Step, StepIndex};
 use crate::presence::KEY_LABEL;
@@ -46,6 +46,18 @@ impl Executor {
         }
     }
 
+    /// The credentials that the engine needs for the registries of these images.
+    async fn auth(&self, images: impl IntoIterator<Item = &Reference>) -> Result<RegistryAuth, Problem> {
+        let mut by_host = BTreeMap::new();
+        for image in images {
+            let host = image.canonical().host().unwrap_or_default().to_owned();
+            if let Some(credentials) = self.client.credentials(&host).await? {
+                by_host.insert(host, credentials);
+            }
+        }
+        Ok(RegistryAuth::from(&by_host))
+    }
+
     /// Pulls under the name it has there, gives it the names it has here, and takes the pulled name away.
     async fn fetch(
         &self,
@@ -54,7 +66,7 @@ impl Executor {
         names: &[Reference],
         log: mpsc::Sender<String>,
     ) -> Result<(), Problem> {
-        self.engine.pull(from, platform, log).await?;
+        self.engine.pull(from, platform, &self.auth([from]).await?, log).await?;
         let pulled = from.to_string();
         for name in names {
             self.engine.tag(&pulled, name).await?;
@@ -68,10 +80,12 @@ impl Executor {
 
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
         match source {
-            PushSource::Builder(local) if local.canonical() == to.canonical() => self.engine.push(to, log).await,
+            PushSource::Builder(local) if local.canonical() == to.canonical() => {
+                self.engine.push(to, &self.auth([to]).await?, log).await
+            }
             PushSource::Builder(local) => {
                 self.engine.tag(&local.to_string(), to).await?;
-                let pushed = self.engine.push(to, log).await;
+                let pushed = self.engine.push(to, &self.auth([to]).await?, log).await;
                 let untagged = self.engine.untag(to).await;
                 pushed.and(untagged)
             }

@@ -82,7 +82,11 @@ pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package 
         Some(Err(problem)) => (None, Some(problem)),
         None => (None, None),
     };
-    Package { build, dockerfile, problems, dockerfile_problem, warnings, ..empty }
+    let template = match (&build, &dockerfile_problem) {
+        (Some(build), Some(_)) => template(root, &child(path, &build.dockerfile.value)),
+        _ => None,
+    };
+    Package { build, dockerfile, problems, dockerfile_problem, template, warnings, ..empty }
 }
 
 fn empty(path: &str, yml: &str) -> Package {
@@ -94,8 +98,15 @@ fn empty(path: &str, yml: &str) -> Package {
         dockerfile: None,
         problems: Vec::new(),
         dockerfile_problem: None,
+        template: None,
         warnings: Vec::new(),
     }
+}
+
+/// What the missing Dockerfile at `relative` is made from, relative to the root.
+fn template(root: &Path, relative: &str) -> Option<String> {
+    let templates = TEMPLATE_SUFFIXES.iter().map(|suffix| format!("{relative}{suffix}"));
+    templates.into_iter().find(|template| root.join(template).is_file())
 }
 
 fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, Problem> {
@@ -108,10 +119,7 @@ fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, P
     match std::fs::read_to_string(root.join(&relative)) {
         Ok(text) => Dockerfile::parse(SourceFile::new(relative, text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let template = TEMPLATE_SUFFIXES
-                .iter()
-                .map(|suffix| format!("{relative}{suffix}"))
-                .find(|template| root.join(template).is_file());
+            let template = template(root, &relative);
             let help = match &template {
                 Some(template) => format!("make it from `{template}` first, as this repository's own scripts do"),
                 None => "write it, or name another with `dockerfile: PATH`".to_owned(),

@@ -86,6 +86,8 @@ pub struct Package {
     pub problems: Vec<Problem>,
     /// Why the package cannot be built although it has a tag: its Dockerfile is missing or wrong.
     pub dockerfile_problem: Option<Problem>,
+    /// What the missing Dockerfile is made from, relative to the root: making it is a step of the repository's own.
+    pub template: Option<String>,
     /// What is odd but stops nothing, such as unknown keys.
     pub warnings: Vec<Problem>,
 }
