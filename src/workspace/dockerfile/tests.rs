@@ -212,6 +212,7 @@ fn the_literal_behind_an_arg_is_its_origin() {
         ("ARG X=\"a:1\"\nARG Y=$X\nFROM $Y", vec![], Some("a:1")),
         ("ARG X=a:1\nFROM ${X}", vec![("X", "b:1")], None),
         ("ARG X=a\nFROM ${X}:1", vec![], None),
+        ("ARG X=a:1\nARG Y='$X'\nFROM $Y", vec![], None),
         ("ARG V=1\nARG X=a:$V\nFROM $X", vec![], None),
         ("FROM a:1", vec![], None),
     ] {
