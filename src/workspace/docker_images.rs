@@ -35,8 +35,9 @@ fn docker_images(reader: &mut Reader<'_>, node: &Node, package: &str, read: &Rea
         }
     }
     let value = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| entry.value);
-    let mut text =
-        |key| value(key).and_then(|node| reader.text(key, node)).filter(|text: &Located<String>| !text.value.is_empty());
+    let mut text = |key| {
+        value(key).and_then(|node| reader.text(key, node)).filter(|text: &Located<String>| !text.value.is_empty())
+    };
     let (target, target_dir, from_file) = (text("target"), text("target-dir"), text("from-file"));
     let listed = value("list").map(|node| reader.texts("list", node)).unwrap_or_default();
 
@@ -56,7 +57,7 @@ fn docker_images(reader: &mut Reader<'_>, node: &Node, package: &str, read: &Rea
         images.extend(image(reader, &yml, entry));
     }
     if let Some(from_file) = &from_file {
-        let path = if package == "." { from_file.value.clone() } else { format!("{package}/{}", from_file.value) };
+        let path = super::child(package, &from_file.value);
         match read(&from_file.value) {
             Ok(text) => {
                 let file = SourceFile::new(path, text);
@@ -94,12 +95,7 @@ fn below_package(reader: &mut Reader<'_>, key: &'static str, path: Located<Strin
         Some(clean) if clean == "." => "must not be the package directory itself",
         Some(clean) => return Some(Located { value: clean, ..path }),
     };
-    reader.fail(Error::PathOutsidePackage {
-        key,
-        reason,
-        source_code: reader.source.named(),
-        span: span(&path.span),
-    });
+    reader.fail(Error::PathOutsidePackage { key, reason, source_code: reader.source.named(), span: span(&path.span) });
     None
 }
 

@@ -168,7 +168,10 @@ pub enum Error {
 
     /// No image is named.
     #[error("`{path}` does not name an image")]
-    #[diagnostic(code(workspace::missing_image), help("write `image: NAME` with the name of the image without org and tag"))]
+    #[diagnostic(
+        code(workspace::missing_image),
+        help("write `image: NAME` with the name of the image without org and tag")
+    )]
     MissingImage {
         /// Relative to the root.
         path: String,

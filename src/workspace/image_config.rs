@@ -120,11 +120,8 @@ const MOUNT: &[Field] = &[
     keyed("gidmappings", filled("gidMappings", ID_MAPPINGS)),
 ];
 
-const ID_MAPPING: &[Field] = &[
-    keyed("containerid", always("containerID", U32)),
-    keyed("hostid", always("hostID", U32)),
-    always("size", U32),
-];
+const ID_MAPPING: &[Field] =
+    &[keyed("containerid", always("containerID", U32)), keyed("hostid", always("hostID", U32)), always("size", U32)];
 
 const DEVICE: &[Field] = &[
     always("path", Shape::Text),
@@ -218,8 +215,7 @@ const BLOCK_IO: &[Field] = &[
 
 const THROTTLE: Shape = Shape::List(&Shape::Record(&[BLOCK_DEVICE, always("rate", U64)]));
 
-const WEIGHT_DEVICE: &[Field] =
-    &[BLOCK_DEVICE, given("weight", U16), keyed("leafweight", given("leafWeight", U16))];
+const WEIGHT_DEVICE: &[Field] = &[BLOCK_DEVICE, given("weight", U16), keyed("leafweight", given("leafWeight", U16))];
 
 const BLOCK_DEVICE: Field =
     always("linuxblockiodevice", Shape::Embedded(&[always("major", I64), always("minor", I64)]));
@@ -231,8 +227,7 @@ const NETWORK: &[Field] = &[
     filled("priorities", Shape::List(&Shape::Record(&[always("name", Shape::Text), always("priority", U32)]))),
 ];
 
-const RDMA: &[Field] =
-    &[keyed("hcahandles", given("hcaHandles", U32)), keyed("hcaobjects", given("hcaObjects", U32))];
+const RDMA: &[Field] = &[keyed("hcahandles", given("hcaHandles", U32)), keyed("hcaobjects", given("hcaObjects", U32))];
 
 /// The text of the label for the value of `config`, or `None` if that is null or, which is noted, wrong.
 pub(super) fn label(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
@@ -253,9 +248,10 @@ fn encode(reader: &mut Reader<'_>, path: &str, node: &Node, shape: &Shape) -> Op
         Shape::Any => any(reader, path, node),
         Shape::List(item) => {
             let items = reader.items(path, node);
-            let items = items.into_iter().enumerate().filter_map(|(index, node)| {
-                encode(reader, &format!("{path}[{index}]"), node, item)
-            });
+            let items = items
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, node)| encode(reader, &format!("{path}[{index}]"), node, item));
             Some(format!("[{}]", items.collect::<Vec<_>>().join(",")))
         }
         Shape::Map(value) => {

@@ -249,18 +249,16 @@ impl Scalar {
         match self.tag.as_deref() {
             None if !self.plain => Ok(Meaning::Text),
             None => Ok(plain_meaning(&self.text)),
-            Some(tag @ ("null" | "bool" | "int" | "float" | "timestamp")) => {
-                match (tag, plain_meaning(&self.text)) {
-                    ("null", meaning @ Meaning::Null)
-                    | ("bool", meaning @ Meaning::Boolean(_))
-                    | ("int", meaning @ Meaning::Integer(_))
-                    | ("float", meaning @ Meaning::Float(_))
-                    | ("timestamp", meaning @ Meaning::Date) => Ok(meaning),
-                    #[expect(clippy::cast_precision_loss, reason = "an integer tagged as a float is rounded to one")]
-                    ("float", Meaning::Integer(integer)) => Ok(Meaning::Float(integer as f64)),
-                    _ => Err(format!("`{}` is not of the type that its tag `!!{tag}` says", self.text)),
-                }
-            }
+            Some(tag @ ("null" | "bool" | "int" | "float" | "timestamp")) => match (tag, plain_meaning(&self.text)) {
+                ("null", meaning @ Meaning::Null)
+                | ("bool", meaning @ Meaning::Boolean(_))
+                | ("int", meaning @ Meaning::Integer(_))
+                | ("float", meaning @ Meaning::Float(_))
+                | ("timestamp", meaning @ Meaning::Date) => Ok(meaning),
+                #[expect(clippy::cast_precision_loss, reason = "an integer tagged as a float is rounded to one")]
+                ("float", Meaning::Integer(integer)) => Ok(Meaning::Float(integer as f64)),
+                _ => Err(format!("`{}` is not of the type that its tag `!!{tag}` says", self.text)),
+            },
             Some("binary") => Err("base64 data under the tag `!!binary` is not supported".to_owned()),
             Some(_) => Ok(Meaning::Text),
         }
