@@ -38,7 +38,8 @@ impl Stamp {
     }
 
     fn is_settled(&self, now: SystemTime) -> bool {
-        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
+        let now =
+            now.duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
         let margin = i128::try_from(SETTLED.as_nanos()).unwrap_or(i128::MAX);
         self.modified.max(self.changed) + margin < now
     }

@@ -27,8 +27,10 @@ pub struct Environment {
     pub cache: PathBuf,
     /// Proxies in both spellings, as given.
     pub proxies: BTreeMap<String, String>,
-    /// `$USER`, empty when it is not set.
-    pub user: String,
+    /// `$LINUXKIT_PKG_ORG`
+    pub org: Option<String>,
+    /// `$USER`
+    pub user: Option<String>,
     /// Some CI system runs this: `$CI` is set.
     pub ci: bool,
     /// `$NO_COLOR` is set and not empty.
@@ -66,7 +68,8 @@ impl Environment {
             state: base("XDG_STATE_HOME", ".local/state"),
             cache: base("XDG_CACHE_HOME", ".cache"),
             proxies: spellings.filter_map(|name| text(&name).map(|value| (name, value))).collect(),
-            user: text("USER").unwrap_or_default(),
+            org: text("LINUXKIT_PKG_ORG"),
+            user: text("USER"),
             ci: text("CI").is_some(),
             no_color: text("NO_COLOR").is_some(),
             force_color: forced("CLICOLOR_FORCE") || forced("FORCE_COLOR"),

@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::options::{Place, TagArgs};
+use super::options::Place;
 use super::output::Output;
+use super::tag_args::TagArgs;
 use super::{Ended, exit};
 use crate::graph::render;
 use crate::image::Platform;
@@ -36,12 +37,13 @@ enum Format {
 
 pub(super) fn run(place: &Place, output: &Output, args: GraphArgs) -> Ended {
     let (root, current) = place.root().map_err(|problem| vec![problem])?;
+    let directory = place.working_directory().map_err(|problem| vec![problem])?;
     let question = pipeline::Survey {
         root: &root,
         current: &current,
         selectors: if args.selectors.is_empty() { vec![".".to_owned()] } else { args.selectors.clone() },
         strict: args.strict,
-        tags: &args.tags.options(&place.environment),
+        tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;

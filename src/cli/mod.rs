@@ -4,9 +4,12 @@
 
 mod build;
 mod graph;
+mod legacy;
 mod options;
 mod output;
 mod plan;
+mod show_tag;
+mod tag_args;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -101,6 +104,8 @@ enum Verb {
     Build(build::BuildArgs),
     /// Build what is missing and push what the registry lacks (`build --push`)
     Push(build::BuildArgs),
+    /// Print the tag of packages, as `linuxkit pkg show-tag` does
+    ShowTag(show_tag::ShowTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
 }
@@ -109,14 +114,20 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = Cli::parse_from(arguments);
+    // A directory of that name makes the word a selector.
+    let rewritten = legacy::rewrite(arguments, &|word| std::path::Path::new(word).is_dir());
+    let cli = Cli::parse_from(rewritten.arguments);
     let environment = Environment::read();
     let output = Output::new(cli.color, cli.progress, cli.quiet, cli.verbose, &environment);
+    for note in &rewritten.notes {
+        output.say(&format!("note: {note}\n"));
+    }
     let place = options::Place { directory: cli.directory, environment };
     let ended = match cli.verb {
         Verb::Plan(args) => plan::run(&place, &output, args),
         Verb::Build(args) => build::run(&place, &output, args, false),
         Verb::Push(args) => build::run(&place, &output, args, true),
+        Verb::ShowTag(args) => show_tag::run(&place, &output, args),
         Verb::Graph(args) => graph::run(&place, &output, args),
     };
     let code = ended.unwrap_or_else(|problems| {

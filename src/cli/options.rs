@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::git::TagOptions;
+use super::tag_args::TagArgs;
 use crate::plan::{OnOutdated, Platforms};
 use crate::problem::Problem;
 use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, relative};
@@ -36,61 +36,22 @@ impl crate::problem::Fault for PlaceError {
 impl Place {
     /// The absolute root, and the working directory relative to it.
     pub(super) fn root(&self) -> Result<(PathBuf, String), Problem> {
-        let given = self.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let no_directory = |error: std::io::Error| PlaceError::NoDirectory { path: given.clone(), reason: error.to_string() };
-        let absolute = given.canonicalize().map_err(no_directory)?;
-        if !absolute.is_dir() {
-            return Err(no_directory(std::io::ErrorKind::NotADirectory.into()).into());
-        }
+        let directory = self.working_directory()?;
         if self.directory.is_some() {
-            return Ok((absolute, ".".to_owned()));
+            return Ok((directory, ".".to_owned()));
         }
-        let root = find_root(&absolute);
-        let current = relative(&root, &absolute);
+        let root = find_root(&directory);
+        let current = relative(&root, &directory);
         Ok((root, current))
     }
-}
 
-/// Options that change tags; the names are those of linuxkit.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Tags")]
-pub(super) struct TagArgs {
-    /// Override the org of every build yml
-    #[arg(long, env = "LINUXKIT_PKG_ORG", value_name = "ORG")]
-    pub(super) org: Option<String>,
-    /// Use this instead of the tree hash
-    #[arg(long, value_name = "HASH")]
-    pub(super) hash: Option<String>,
-    /// Take tree hashes from this commit [default: HEAD]
-    #[arg(long, value_name = "COMMIT")]
-    pub(super) hash_commit: Option<String>,
-    /// Hash this directory instead of the package's own
-    #[arg(long, value_name = "DIR")]
-    pub(super) hash_path: Option<PathBuf>,
-    /// Treat every package as dirty
-    #[arg(long)]
-    pub(super) force_dirty: bool,
-    /// Use $USER as the org and `dev` as the hash
-    #[arg(long)]
-    pub(super) dev: bool,
-    /// Override the tag template of every build yml
-    #[arg(long, value_name = "TEMPLATE")]
-    pub(super) tag: Option<String>,
-}
-
-impl TagArgs {
-    /// What tags are computed with.
-    pub(super) fn options(&self, environment: &Environment) -> TagOptions {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        TagOptions {
-            org: given(&self.org),
-            hash: given(&self.hash),
-            hash_commit: given(&self.hash_commit),
-            hash_path: self.hash_path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-            force_dirty: self.force_dirty,
-            dev: self.dev.then(|| environment.user.clone()),
-            tag: given(&self.tag),
-        }
+    /// The directory that relative paths are relative to, absolute and without links.
+    pub(super) fn working_directory(&self) -> Result<PathBuf, Problem> {
+        let given = self.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let unusable =
+            |error: std::io::Error| PlaceError::NoDirectory { path: given.clone(), reason: error.to_string() };
+        let absolute = given.canonicalize().map_err(unusable)?;
+        if absolute.is_dir() { Ok(absolute) } else { Err(unusable(std::io::ErrorKind::NotADirectory.into()).into()) }
     }
 }
 
@@ -152,7 +113,7 @@ impl PlanningArgs {
             current,
             selectors: self.selectors.clone(),
             strict: self.strict,
-            tags: self.tags.options(&place.environment),
+            tags: self.tags.options(&place.environment, &place.working_directory()?),
             registry: self.registry.clone(),
             insecure_registries: self.insecure_registry.clone(),
             offline: self.offline,

@@ -149,7 +149,8 @@ fn is_git_directory(path: &Path) -> bool {
 }
 
 /// The path without `.`, `..` and doubled slashes, without asking the disk.
-pub(super) fn clean(path: &Path) -> PathBuf {
+#[must_use]
+pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

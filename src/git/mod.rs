@@ -21,6 +21,7 @@ mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
+pub use locate::clean;
 pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
 pub use tag::{Commit, Dirt, PackageTag, TagOptions, Tags, tags};

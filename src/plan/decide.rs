@@ -66,9 +66,8 @@ pub(super) fn decide(inputs: Inputs<'_>, request: &Request, demand: &Demand) -> 
 
     let mut slots: Vec<Option<(Node, Settled)>> = vec![None; members.len()];
     for &index in &order {
-        let needed = needs(inputs.graph, members[index]).filter_map(|(package, platform)| {
-            slots[*positions.get(&(package, platform.clone()))?].as_ref()
-        });
+        let needed = needs(inputs.graph, members[index])
+            .filter_map(|(package, platform)| slots[*positions.get(&(package, platform.clone()))?].as_ref());
         let needed: Vec<&(Node, Settled)> = needed.collect();
         let selected = demand.selected.contains(members[index]);
         slots[index] = Some(settle(inputs, request, members[index], selected, &needed));
@@ -328,11 +327,7 @@ fn stale_pins(inputs: Inputs<'_>, member: &(PackageId, Platform)) -> Vec<Reason>
         .edges_of(member.0)
         .filter(|edge| edge.state == graph::State::Stale && edge.platforms.contains(&member.1))
         .filter(|edge| edge.to != Some(member.0))
-        .map(|edge| Reason::PinStale {
-            reference: edge.reference.clone(),
-            file: edge.file.clone(),
-            line: edge.line,
-        })
+        .map(|edge| Reason::PinStale { reference: edge.reference.clone(), file: edge.file.clone(), line: edge.line })
         .collect()
 }
 

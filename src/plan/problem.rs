@@ -94,8 +94,7 @@ pub(super) fn assemble(
         problems.extend(problems_of_node(request, &decided, index));
     }
     let ids = inputs.workspace.ids();
-    let broken_elsewhere =
-        ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
+    let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
     Plan {
         nodes: decided.nodes,
         steps,

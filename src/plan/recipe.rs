@@ -48,9 +48,10 @@ impl<'a> Recipe<'a> {
 
     /// What the image is made from, given the keys of the images it is built on by reference.
     pub(super) fn components(&self, needs: BTreeMap<String, String>) -> Components {
-        let external = self.node.references.iter().filter(|reference| {
-            reference.image.reached && matches!(reference.state, State::External | State::Stale)
-        });
+        let external =
+            self.node.references.iter().filter(|reference| {
+                reference.image.reached && matches!(reference.state, State::External | State::Stale)
+            });
         let mut external: Vec<String> =
             external.filter_map(|reference| reference.image.expanded.as_ref().ok()).cloned().collect();
         external.sort_unstable();
@@ -98,10 +99,7 @@ impl<'a> Recipe<'a> {
         BuildRequest {
             directory: workspace.directory(self.package),
             extra_sources: (self.tag.extra_sources.iter())
-                .map(|source| ContextSource {
-                    source: source.source.clone(),
-                    destination: source.destination.clone(),
-                })
+                .map(|source| ContextSource { source: source.source.clone(), destination: source.destination.clone() })
                 .collect(),
             dockerfile: self.build.dockerfile.value.clone(),
             dockerfile_text: dockerfile.filter(|_| !replaced.is_empty()).map(|file| file.rewrite(replaced)),

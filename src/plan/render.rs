@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::Plan;
 use super::node::{Node, Place, Reason, State};
 use super::step::{Action, Step, StepKind};
-use super::Plan;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -104,9 +104,13 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
         });
     }
     stale_pins(&mut out, plan);
-    section(&mut out, plan, "outdated", |node| node.state == State::Outdated, |node| {
-        format!("{} was made from other inputs", node.reference)
-    });
+    section(
+        &mut out,
+        plan,
+        "outdated",
+        |node| node.state == State::Outdated,
+        |node| format!("{} was made from other inputs", node.reference),
+    );
     section(&mut out, plan, "unknown", |node| node.state == State::Unknown, sentence);
     section(&mut out, plan, "blocked", |node| node.state == State::Blocked, sentence);
     section(&mut out, plan, "not buildable", |node| node.state == State::NotBuildable, sentence);

@@ -120,11 +120,7 @@ impl Composer<'_> {
             node: Some(index),
             reference: image.to_string(),
             needs: Vec::new(),
-            action: Action::Fetch {
-                from,
-                platform: node.platform.clone(),
-                names: self.names(image, &node.platform),
-            },
+            action: Action::Fetch { from, platform: node.platform.clone(), names: self.names(image, &node.platform) },
         });
         self.ready.insert((image.to_string(), node.platform.clone()), step);
         Some(step)

@@ -28,8 +28,7 @@ pub async fn ask(
     client: Option<&Client>,
     registry: Option<&str>,
 ) -> Facts {
-    let (builder, registry) =
-        tokio::join!(ask_builder(questions, engine), ask_registry(questions, client, registry));
+    let (builder, registry) = tokio::join!(ask_builder(questions, engine), ask_registry(questions, client, registry));
     Facts { builder, registry }
 }
 

@@ -142,8 +142,9 @@ impl StepRunner for Executor {
             Action::Build(request) => self.build(request, log).await,
             Action::Fetch { from, platform, names } => (self.fetch(from, platform, names, log).await)
                 .map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic())),
-            Action::Push { source, to } => (self.push(source, to, log).await)
-                .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
+            Action::Push { source, to } => {
+                (self.push(source, to, log).await).map_err(|problem| failure(FailureClass::Push, problem.diagnostic()))
+            }
             Action::Index { to, entries } => (self.index(to, entries, &log).await)
                 .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
         }
