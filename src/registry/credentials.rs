@@ -85,15 +85,20 @@ fn read(directory: &Path, host: &str) -> Result<Option<Credentials>, Error> {
     Ok(None)
 }
 
-/// The names under which the login to a registry may be kept. Entries of `auths` match by host; helpers need the exact
-/// name, and for docker.io people write several.
+/// The names under which the login to a registry may be kept. Helpers need the exact name, and for docker.io people write
+/// several; `auths` has been written under a bare host as well, which is not to be asked of a store.
 fn names<'h>(host: &'h str, config: &serde_json::Value) -> Vec<&'h str> {
     if host != "docker.io" {
         return vec![host];
     }
     let named = |name: &&str| config["credHelpers"].get(name).is_some();
-    let others = ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().filter(named);
-    others.chain([DOCKER_IO_KEY]).collect()
+    let mut names: Vec<_> =
+        ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().filter(named).collect();
+    names.push(DOCKER_IO_KEY);
+    if config["credsStore"].is_null() {
+        names.push(host);
+    }
+    names
 }
 
 fn usable(found: DockerCredential) -> Option<Credentials> {
