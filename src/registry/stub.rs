@@ -109,14 +109,13 @@ async fn serve(
             answer(&asked)
         };
         tokio::time::sleep(reply.delay).await;
-        let mut head = format!("HTTP/1.1 {} X\r\n", reply.status);
-        for (name, value) in &reply.headers {
-            head += &format!("{name}: {value}\r\n");
-        }
+        let mut lines = vec![format!("HTTP/1.1 {} X", reply.status)];
+        lines.extend(reply.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         if !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
-            head += &format!("content-length: {}\r\n", reply.body.len());
+            lines.push(format!("content-length: {}", reply.body.len()));
         }
-        stream.write_all((head + "\r\n").as_bytes()).await.ok()?;
+        let head = lines.join("\r\n") + "\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.ok()?;
         if asked.method != "HEAD" {
             stream.write_all(&reply.body).await.ok()?;
         }

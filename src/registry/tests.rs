@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use miette::Diagnostic;
 
 use super::stub::{Answer, Asked, Stub};
 use super::*;
@@ -154,7 +153,7 @@ async fn nobody_there_is_refused() {
 
 #[tokio::test]
 async fn no_answer_in_time_is_a_timeout_and_asked_again() {
-    let stub = Stub::start(|_| manifest(INDEX).after(Duration::from_secs(60))).await;
+    let stub = Stub::start(|_| manifest(INDEX).after(Duration::from_mins(1))).await;
     let problem = client().head(&image(&stub)).await.unwrap_err();
     assert_eq!(problem.code(), "registry::timeout");
     assert_eq!(stub.asked().len(), 4);
@@ -314,8 +313,12 @@ async fn fifty_requests_at_once_ask_for_one_token() {
     let granted = |_: &str, _: Option<&str>| token("t").after(Duration::from_millis(50));
     let stub = with_tokens(granted, |_, _| manifest(INDEX)).await;
     let (client, image) = (client(), image(&stub));
-    for outcome in join_all((0..50).map(|_| client.head(&image))).await {
-        assert!(outcome.unwrap().is_some());
+    let tasks = (0..50).map(|_| {
+        let (client, image) = (client.clone(), image.clone());
+        tokio::spawn(async move { client.head(&image).await })
+    });
+    for outcome in join_all(tasks).await {
+        assert!(outcome.unwrap().unwrap().is_some());
     }
     assert_eq!(stub.count("GET", "/token"), 1);
     assert!(client.head(&image.with_tag("2")).await.unwrap().is_some());
