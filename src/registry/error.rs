@@ -216,9 +216,7 @@ pub enum Error {
     #[error("what registry `{host}` gave for `{about}` has digest `{actual}` instead of `{expected}`")]
     #[diagnostic(
         code(registry::digest_mismatch),
-        help(
-            "the content was damaged or replaced in the registry or on its way; push the image again, or check the proxy"
-        )
+        help("the content was damaged or replaced, there or on its way; push the image again, or check the proxy")
     )]
     Mismatch {
         /// The registry.
