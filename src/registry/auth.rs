@@ -47,11 +47,14 @@ pub(super) struct Auth {
     sites: Mutex<BTreeMap<String, Arc<Site>>>,
 }
 
+/// One token, fetched once for all who need it.
+type TokenSlot = Arc<Flight<Token, Error>>;
+
 #[derive(Default)]
 struct Site {
     credentials: Flight<Option<Credentials>, Error>,
     challenge: Mutex<Option<Challenge>>,
-    tokens: Mutex<BTreeMap<(String, Action), Arc<Flight<Token, Error>>>>,
+    tokens: Mutex<BTreeMap<(String, Action), TokenSlot>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,26 +167,17 @@ impl Auth {
             );
             return Err(Error::nonsense(target, reason));
         }
-        let mut scopes = vec!["pull,push"];
-        if action == Action::Pull {
-            scopes.push("pull");
-            if credentials.is_none() {
-                scopes.remove(0);
-            }
-        }
-        let mut answer = None;
-        for rights in scopes {
+        let ask = async |rights: &str| {
             let scope = format!("repository:{}:{rights}", target.repository);
-            let request = token_request(realm, service, &scope, credentials);
-            let response = self.transport.send(&request).await.map_err(|failure| Error::failed(target, failure))?;
-            let refused = matches!(response.status.as_u16(), 400 | 401 | 403);
-            answer = Some(response);
-            if !refused {
-                break;
-            }
+            let response = self.transport.send(&token_request(realm, service, &scope, credentials)).await;
+            response.map_err(|failure| Error::failed(target, failure))
+        };
+        let mighty = action == Action::Push || credentials.is_some();
+        let mut response = ask(if mighty { "pull,push" } else { "pull" }).await?;
+        if mighty && action == Action::Pull && matches!(response.status.as_u16(), 400 | 401 | 403) {
+            response = ask("pull").await?;
         }
-        let answer = answer.expect("at least one scope is asked for");
-        granted(target, &answer)
+        granted(target, &response)
     }
 
     fn site(&self, host: &str) -> Arc<Site> {
@@ -306,12 +300,11 @@ mod tests {
         let identity =
             Credentials { username: String::new(), password: String::new(), identity_token: Some("a&b".to_owned()) };
         let request = token_request(&realm, Some("s"), "repository:a:pull", Some(&identity));
-        assert_eq!(
-            request.body.as_deref(),
-            Some(
-                &b"service=s&scope=repository%3Aa%3Apull&grant_type=refresh_token&client_id=kitmake&refresh_token=a%26b"[..]
-            )
+        let body = concat!(
+            "service=s&scope=repository%3Aa%3Apull&grant_type=refresh_token",
+            "&client_id=kitmake&refresh_token=a%26b"
         );
+        assert_eq!(request.body.as_deref(), Some(body.as_bytes()));
         assert!(request.authorization.is_none());
         assert!(!format!("{:?}", request.place).contains("a%26b"));
     }

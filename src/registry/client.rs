@@ -177,7 +177,7 @@ impl Client {
         let target = Target::of(repository);
         let digest = digest(&bytes);
         let mut last = None;
-        // An upload that broke off cannot be resumed in one piece, so it is begun anew, once.
+        // An upload that broke off cannot be resumed in one piece, so it is session anew, once.
         for _ in 0..2 {
             if self.has_blob_of(&target, Action::Push, &digest).await? {
                 return Ok(digest);
@@ -197,15 +197,15 @@ impl Client {
         // To begin an upload twice leaves nothing behind that a registry does not clean up.
         let mut begin = Request::new(Method::POST, place(target, "blobs/uploads/"), MANIFEST_LIMIT);
         begin.body = Some(Bytes::new());
-        let begun = self.0.send(target, Action::Push, begin).await?;
-        if begun.status != StatusCode::ACCEPTED {
-            return Err(Error::answered(target, &begun));
+        let session = self.0.send(target, Action::Push, begin).await?;
+        if session.status != StatusCode::ACCEPTED {
+            return Err(Error::answered(target, &session));
         }
-        let location = begun
+        let location = session
             .header(LOCATION.as_str())
             .ok_or_else(|| Error::nonsense(target, "it begins an upload without saying where"))?;
-        let mut url = resolve(&begun.url, location).map_err(|failure| Error::failed(target, failure))?;
-        if url.origin() != begun.url.origin() {
+        let mut url = resolve(&session.url, location).map_err(|failure| Error::failed(target, failure))?;
+        if url.origin() != session.url.origin() {
             return Err(Error::nonsense(target, "it wants the upload on another host"));
         }
         url.query_pairs_mut().append_pair("digest", digest);
@@ -233,8 +233,9 @@ fn blob_request(target: &Target, method: Method, digest: &str) -> Result<Request
     if !is_digest(digest) {
         return Err(Error::InvalidDigest { digest: digest.to_owned() });
     }
+    let transfer = method == Method::GET;
     let mut request = Request::new(method, place(target, &format!("blobs/{digest}")), BLOB_LIMIT);
-    request.transfer = true;
+    request.transfer = transfer;
     Ok(request)
 }
 

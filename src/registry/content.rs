@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_header_decides_the_media_type_and_the_body_where_it_does_not() {
-        let list = br#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}"#;
+        let list = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#, media_type::DOCKER_LIST);
+        let list = list.as_bytes();
         let with_parameter = format!("{}; charset=utf-8", media_type::OCI_INDEX);
         assert_eq!(media_type_of(list, Some(&with_parameter)), Ok(media_type::OCI_INDEX.to_owned()));
         assert_eq!(media_type_of(list, Some("application/json")), Ok(media_type::DOCKER_LIST.to_owned()));

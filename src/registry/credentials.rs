@@ -1,7 +1,7 @@
 //! Credentials from docker's config.json and the credential helpers it names.
 //!
-//! A file that does not exist, or that does not name the registry, means no credentials. A file or helper that is broken
-//! is an error: going on without a login would make a private repository look absent.
+//! A file that does not exist, or that does not name the registry, means no credentials. A file or helper that is
+//! broken is an error: going on without a login would make a private repository look absent.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,15 +85,20 @@ fn read(directory: &Path, host: &str) -> Result<Option<Credentials>, Error> {
     Ok(None)
 }
 
-/// The names under which the login to a registry may be kept. Entries of `auths` match by host; helpers need the exact
-/// name, and for docker.io people write several.
+/// The names under which the login to a registry may be kept. Helpers need the exact name, and for docker.io people
+/// write several; `auths` has been written under a bare host as well, which is not to be asked of a store.
 fn names<'h>(host: &'h str, config: &serde_json::Value) -> Vec<&'h str> {
     if host != "docker.io" {
         return vec![host];
     }
-    let named = |name: &&str| config["credHelpers"].get(name).is_some();
-    let others = ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().filter(named);
-    others.chain([DOCKER_IO_KEY]).collect()
+    let has_helper = |name: &&str| config["credHelpers"].get(name).is_some();
+    let mut names: Vec<_> =
+        ["docker.io", "index.docker.io", "registry-1.docker.io"].into_iter().filter(has_helper).collect();
+    names.push(DOCKER_IO_KEY);
+    if config["credsStore"].is_null() {
+        names.push(host);
+    }
+    names
 }
 
 fn usable(found: DockerCredential) -> Option<Credentials> {
@@ -118,15 +123,15 @@ mod tests {
         read(directory.path(), host)
     }
 
-    fn login(username: &str, password: &str) -> Option<Credentials> {
-        Some(Credentials { username: username.to_owned(), password: password.to_owned(), identity_token: None })
+    fn login(username: &str, password: &str) -> Credentials {
+        Credentials { username: username.to_owned(), password: password.to_owned(), identity_token: None }
     }
 
     #[test]
     fn the_login_to_docker_io_is_found_under_the_names_docker_writes() {
         for key in ["https://index.docker.io/v1/", "index.docker.io", "docker.io"] {
             let config = format!(r#"{{"auths": {{"{key}": {{"auth": "dXNlcjpwYTpzcw=="}}}}}}"#);
-            assert_eq!(read_from(&config, "docker.io"), Ok(login("user", "pa:ss")), "{key}");
+            assert_eq!(read_from(&config, "docker.io"), Ok(Some(login("user", "pa:ss"))), "{key}");
             assert_eq!(read_from(&config, "ghcr.io"), Ok(None));
         }
     }

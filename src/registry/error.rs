@@ -42,7 +42,8 @@ pub enum Error {
         code(registry::denied),
         help(
             "ask for the right to this repository, or run `{}` as a user who has it; a registry that hides absent \
-             repositories answers like this too: `--assume-missing` takes them for absent, `--offline` asks no registry",
+             repositories answers like this too: `--assume-missing` takes them for absent, `--offline` asks no \
+             registry",
             login(host)
         )
     )]
@@ -215,9 +216,7 @@ pub enum Error {
     #[error("what registry `{host}` gave for `{about}` has digest `{actual}` instead of `{expected}`")]
     #[diagnostic(
         code(registry::digest_mismatch),
-        help(
-            "the content was damaged or replaced on its way or in the registry; push the image again, or check the proxy"
-        )
+        help("the content was damaged or replaced, there or on its way; push the image again, or check the proxy")
     )]
     Mismatch {
         /// The registry.

@@ -1,8 +1,8 @@
 //! The index of an image: which manifest serves which platform.
 //!
 //! An index is written again and again as platforms are added to it, by this program and by others. So everything that
-//! is not understood is kept: unknown fields of entries, entries of other platforms, their annotations, and the attestations that
-//! BuildKit adds for them. Entries are in one order, so that the same entries are the same bytes.
+//! is not understood is kept: unknown fields of entries, entries of other platforms, their annotations, and the
+//! attestations that builders add for them. Entries are in one order, so that the same entries are the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -299,7 +299,10 @@ mod tests {
     #[test]
     fn an_entry_without_platform_stays_and_odd_words_are_no_platform() {
         let text = format!(
-            r#"{{"manifests":[{{"mediaType":"m","digest":"{}","size":1}},{{"mediaType":"m","digest":"{}","size":1,"platform":{{"os":"","architecture":"a b"}}}}]}}"#,
+            concat!(
+                r#"{{"manifests":[{{"mediaType":"m","digest":"{}","size":1}},"#,
+                r#"{{"mediaType":"m","digest":"{}","size":1,"platform":{{"os":"","architecture":"a b"}}}}]}}"#
+            ),
             digest(b"x"),
             digest(b"y")
         );

@@ -19,6 +19,11 @@ mod retry;
 mod target;
 mod transport;
 
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
+
 pub use client::Client;
 pub use content::{Content, Descriptor, Image, ImageConfig, Manifest, digest, media_type};
 pub use credentials::Credentials;

@@ -204,7 +204,14 @@ impl Transport {
             builder = builder.body(body.clone());
         }
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let mut response = builder.send().await.map_err(|error| Failure::of(&error))?;
+        let sending = builder.send();
+        let sent = if request.transfer && request.body.is_none() {
+            // What takes long is the body; the answer itself has to begin as soon as any other.
+            tokio::time::timeout(self.options.request_timeout, sending).await.map_err(|_| Failure::Timeout)?
+        } else {
+            sending.await
+        };
+        let mut response = sent.map_err(|error| Failure::of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(&mut response, request.limit, status.is_success()).await?;
         Ok(Response { status, headers, body, url: url.clone(), elsewhere })
@@ -221,21 +228,22 @@ impl Transport {
             return url("https");
         }
         let probe = async {
-            for scheme in ["https", "http"] {
-                let base = url(scheme)?;
-                let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-                let answer = host.http.get(format!("{base}v2/")).timeout(self.options.probe_timeout).send().await;
-                match answer.map_err(|error| Failure::of(&error)) {
-                    Ok(_) => return Ok(base),
-                    // It does speak TLS, so plain HTTP would be a way around the certificate.
-                    Err(failure @ Failure::Certificate(_)) => return Err(failure),
-                    Err(failure) if scheme == "http" => return Err(failure),
-                    Err(_) => {}
-                }
+            let (tls, plain) = (url("https")?, url("http")?);
+            match self.probe(&host, &tls).await {
+                Ok(()) => Ok(tls),
+                // It does speak TLS, so plain HTTP would be a way around the certificate.
+                Err(failure @ Failure::Certificate(_)) => Err(failure),
+                Err(_) => self.probe(&host, &plain).await.map(|()| plain),
             }
-            unreachable!("the loop ends with plain HTTP")
         };
         host.base.get(|_| true, probe).await
+    }
+
+    /// Whether anything answers there, whatever it says.
+    async fn probe(&self, host: &Host, base: &Url) -> Result<(), Failure> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let request = host.http.get(format!("{base}v2/")).timeout(self.options.probe_timeout);
+        request.send().await.map(drop).map_err(|error| Failure::of(&error))
     }
 
     fn host(&self, authority: &str) -> Result<Arc<Host>, Failure> {
