@@ -58,5 +58,5 @@ reference=$(cd "$repository" && "$kitmake" show-tag pkg/init)
 echo "\$ skopeo inspect --raw docker://$reference"
 skopeo inspect --tls-verify=false --raw "docker://$reference"
 echo
-echo "\$ skopeo inspect --format '{{json .Labels}}' docker://$reference"
-skopeo inspect --tls-verify=false --format '{{json .Labels}}' "docker://$reference"
+echo "\$ skopeo inspect docker://$reference"
+skopeo inspect --tls-verify=false "docker://$reference"

@@ -172,8 +172,7 @@ impl Monorepo {
     pub fn refresh(&self) {
         let unique = self.directory.path().file_name().expect("it has a name").to_string_lossy().into_owned();
         let release = self.read("tools/base/etc/base-release");
-        let kept: String =
-            release.lines().filter(|line| !line.starts_with("BUILD=")).map(|line| format!("{line}\n")).collect();
+        let kept: String = release.split_inclusive('\n').filter(|line| !line.starts_with("BUILD=")).collect();
         let count = self.git(&["rev-list", "--count", "HEAD"]);
         self.write("tools/base/etc/base-release", &format!("{kept}BUILD={unique}-{count}\n"));
         self.pin();
