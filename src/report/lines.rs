@@ -81,15 +81,14 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
 
 /// Why it failed, the end of the log, and where the rest is.
 fn details(failure: &Failure) -> String {
-    let mut text = String::new();
-    for line in failure.message.lines() {
-        text += &format!("  {line}\n");
-    }
-    for line in &failure.tail {
-        text += format!("  | {}", visible(line)).trim_end();
-        text.push('\n');
-    }
-    text + &full_log(failure)
+    let tail = failure.tail.iter().map(|line| format!("{}\n", format!("  | {}", visible(line)).trim_end()));
+    let parts: Vec<String> = message(failure, usize::MAX).chain(tail).chain([full_log(failure)]).collect();
+    parts.concat()
+}
+
+/// The first lines of why it failed, each with its newline.
+pub fn message(failure: &Failure, count: usize) -> impl Iterator<Item = String> {
+    failure.message.lines().take(count).map(|line| format!("  {line}\n"))
 }
 
 /// Where the full log of a failure is, if anywhere.

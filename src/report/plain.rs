@@ -11,7 +11,7 @@ use crate::plan::{Step, StepIndex};
 use crate::run::{Event, Outcome};
 
 /// How often the running steps are listed, so that a long build does not look hung.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Writes lines.
 #[derive(Debug)]

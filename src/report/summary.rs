@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::lines::full_log;
+use super::lines::{full_log, message};
 use super::text::{Palette, Tone, duration, full_label, label};
 use crate::plan::{Step, StepIndex, StepKind};
 use crate::run::Outcome;
@@ -17,12 +17,12 @@ const MESSAGE_LINES: usize = 3;
 /// The last lines of a run that took this time, each with its newline.
 #[must_use]
 pub fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, color: bool) -> String {
-    let mut text = format!("{} in {}\n", counts(steps, outcome), duration(elapsed));
+    let mut parts = vec![format!("{} in {}\n", counts(steps, outcome), duration(elapsed))];
     if outcome.interrupted {
-        text += &format!("interrupted: {} of {} steps done\n", outcome.done.len(), steps.len());
+        parts.push(format!("interrupted: {} of {} steps done\n", outcome.done.len(), steps.len()));
     } else if !outcome.not_started.is_empty() {
         let names = names(steps, &outcome.not_started);
-        text += &format!("not started after the failure {}: {names}\n", outcome.not_started.len());
+        parts.push(format!("not started after the failure {}: {names}\n", outcome.not_started.len()));
     }
     let mut by_root: IndexMap<StepIndex, Vec<StepIndex>> = IndexMap::new();
     for &(step, root) in &outcome.skipped {
@@ -31,16 +31,14 @@ pub fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, color: bool
     by_root.sort_keys();
     for (root, skipped) in &by_root {
         let names = names(steps, skipped);
-        text += &format!("skipped {} that need {}: {names}\n", skipped.len(), label(&steps[root.index()]));
+        parts.push(format!("skipped {} that need {}: {names}\n", skipped.len(), label(&steps[root.index()])));
     }
     for (step, failure) in &outcome.failed {
-        text += &Palette { color }.line(Tone::Bad, "FAILED", &full_label(&steps[step.index()]));
-        for line in failure.message.lines().take(MESSAGE_LINES) {
-            text += &format!("  {line}\n");
-        }
-        text += &full_log(failure);
+        parts.push(Palette { color }.line(Tone::Bad, "FAILED", &full_label(&steps[step.index()])));
+        parts.extend(message(failure, MESSAGE_LINES));
+        parts.push(full_log(failure));
     }
-    text
+    parts.concat()
 }
 
 /// `built 12, pushed 12, fetched 1`.

@@ -1,9 +1,12 @@
 //! The reporter for a terminal: what has happened scrolls by above a bar and one line for each running step.
 //!
-//! The lines above are those of the plain reporter. The terminal is painted at most 20 times a second, however many
-//! log lines there are; only the last one of each step is shown, cut to the width of the terminal.
+//! The lines above are those of the plain reporter, written as they are, so that they can be copied. The bars are painted
+//! at most 20 times a second, however many log lines there are; only the last one of each step is shown, cut to the width
+//! of the terminal.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,11 +21,14 @@ use crate::run::{Event, Outcome};
 const RATE: u8 = 20;
 
 /// Draws progress bars.
-#[derive(Debug)]
 pub struct Tty {
     terminal: MultiProgress,
     overall: ProgressBar,
+    /// The same terminal, for the lines above the bars.
+    out: Box<dyn Write + Send>,
     lines: Lines,
+    /// Lines to be written before the next paint.
+    pending: String,
     running: BTreeMap<StepIndex, Running>,
     failed: usize,
     interrupted: bool,
@@ -41,26 +47,33 @@ impl Tty {
     #[must_use]
     pub fn stderr(verbosity: Verbosity, color: bool) -> Option<Self> {
         let target = ProgressDrawTarget::stderr_with_hz(RATE);
-        (!target.is_hidden()).then(|| Self::on(target, verbosity, color))
+        (!target.is_hidden()).then(|| Self::on(target, Box::new(io::stderr()), verbosity, color))
     }
 
-    fn on(target: ProgressDrawTarget, verbosity: Verbosity, color: bool) -> Self {
+    fn on(target: ProgressDrawTarget, out: Box<dyn Write + Send>, verbosity: Verbosity, color: bool) -> Self {
         let terminal = MultiProgress::with_draw_target(target);
         // At the top, since what does not fit the height of the terminal is cut at the bottom.
         let overall = terminal.add(ProgressBar::no_length().with_style(style("[{bar:24}] {wide_msg}")));
-        let lines = Lines::new(verbosity, color);
-        Self { terminal, overall, lines, running: BTreeMap::new(), failed: 0, interrupted: false, now: Duration::ZERO }
+        Self {
+            terminal,
+            overall,
+            out,
+            lines: Lines::new(verbosity, color),
+            pending: String::new(),
+            running: BTreeMap::new(),
+            failed: 0,
+            interrupted: false,
+            now: Duration::ZERO,
+        }
     }
 
     fn paint(&self, steps: &[Step]) {
         self.overall.set_length(steps.len() as u64);
         self.overall.set_position(self.lines.done() as u64);
         let verb = if self.interrupted { "cancelling" } else { "building" };
-        let mut message = format!("{verb} {}/{}, {} running", self.lines.done(), steps.len(), self.running.len());
-        if self.failed > 0 {
-            message += &format!(", {} failed", self.failed);
-        }
-        self.overall.set_message(format!("{message}, {}", duration(self.now)));
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let (done, running, elapsed) = (self.lines.done(), self.running.len(), duration(self.now));
+        self.overall.set_message(format!("{verb} {done}/{}, {running} running{failed}, {elapsed}", steps.len()));
         for (step, running) in &self.running {
             let name = self.lines.palette().bold(&label(&steps[step.index()]));
             let elapsed = duration(self.now.saturating_sub(running.started));
@@ -70,11 +83,19 @@ impl Tty {
         }
     }
 
-    /// A terminal that is gone must not stop the run, so an error of writing is left alone.
-    fn print(&self, text: &str) {
-        if !text.is_empty() {
-            drop(self.terminal.println(text.trim_end_matches('\n')));
+    /// Writes what is pending while the bars are away. A terminal that is gone must not stop the run, so an error of
+    /// writing is left alone.
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let text = std::mem::take(&mut self.pending);
+            drop(self.terminal.suspend(|| self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())));
         }
+    }
+}
+
+impl fmt::Debug for Tty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tty").field("lines", &self.lines).field("running", &self.running).finish_non_exhaustive()
     }
 }
 
@@ -103,12 +124,16 @@ impl Reporter for Tty {
             Event::Interrupted => self.interrupted = true,
             Event::Skipped(..) | Event::NotStarted(_) | Event::Warning(_) => {}
         }
-        let text = self.lines.event(steps, event);
-        self.print(&text);
+        self.pending += &self.lines.event(steps, event);
+        // Log lines can be many, so they wait for the next tick.
+        if !matches!(event, Event::Line(..)) {
+            self.flush();
+        }
     }
 
     fn tick(&mut self, steps: &[Step], now: Duration) {
         self.now = now;
+        self.flush();
         self.paint(steps);
     }
 
@@ -118,8 +143,9 @@ impl Reporter for Tty {
         }
         self.overall.finish_and_clear();
         if self.lines.verbosity() > Verbosity::Quiet || outcome.exit_code() != 0 {
-            self.print(&summary(steps, outcome, elapsed, self.lines.palette().color));
+            self.pending += &summary(steps, outcome, elapsed, self.lines.palette().color);
         }
+        self.flush();
     }
 }
 
@@ -129,7 +155,6 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::{Arc, Mutex};
 
     use indicatif::TermLike;
@@ -172,6 +197,16 @@ mod tests {
         }
     }
 
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_str(str::from_utf8(bytes).unwrap())?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     impl Screen {
         /// What was painted since the last call.
         fn take(&self) -> String {
@@ -183,7 +218,7 @@ mod tests {
     fn running_steps_are_below_the_bar_and_finished_ones_above() {
         let screen = Screen::default();
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-        let mut tty = Tty::on(target, Verbosity::Normal, false);
+        let mut tty = Tty::on(target, Box::new(screen.clone()), Verbosity::Normal, false);
         let steps = [build("pkg/init", &[]), push("pkg/init", &[0])];
         let zero = StepIndex(0);
         tty.event(&steps, &Event::Started(zero));
@@ -197,7 +232,7 @@ mod tests {
         assert!(!shown.contains("install"), "cut to the width: {shown}");
         tty.event(&steps, &Event::Done(zero, Duration::from_millis(1200)));
         let shown = screen.take();
-        let (done, bar) = (shown.find("       Built pkg/init linux/amd64 in 1.2s (1/2)"), shown.rfind("] building"));
+        let (done, bar) = (shown.find("       Built pkg/init linux/amd64 in 1.2s (1/2)\n"), shown.rfind("] building"));
         assert!(done.is_some() && done < bar, "{shown}");
         tty.tick(&steps, Duration::from_secs(66));
         let shown = screen.take();
@@ -206,7 +241,7 @@ mod tests {
         let outcome = Outcome { done: vec![zero], not_started: vec![StepIndex(1)], ..Outcome::default() };
         tty.finish(&steps, &outcome, Duration::from_secs(66));
         let shown = screen.take();
-        let (done, bar) = (shown.find("built 1 in 1m 06s"), shown.rfind("] building"));
+        let (done, bar) = (shown.find("built 1 in 1m 06s\n"), shown.rfind("] building"));
         assert!(done.is_some() && bar < done, "the bar is gone: {shown}");
     }
 }

@@ -231,7 +231,7 @@ impl StepRunner for Chatty {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_line_is_told_in_order_before_the_end_and_kept_in_the_log() {
     let state = tempfile::tempdir().unwrap();
     let logs = Logs::create(state.path()).unwrap();
