@@ -57,7 +57,7 @@ fn docker_images(reader: &mut Reader<'_>, node: &Node, package: &str, read: &Rea
         images.extend(image(reader, &yml, entry));
     }
     if let Some(from_file) = &from_file {
-        let path = if package == "." { from_file.value.clone() } else { format!("{package}/{}", from_file.value) };
+        let path = super::child(package, &from_file.value);
         match read(&from_file.value) {
             Ok(text) => {
                 let file = SourceFile::new(path, text);

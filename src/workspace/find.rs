@@ -1,9 +1,28 @@
-//! Finds the packages below a root.
+//! Finds the packages below a root and reads them, both in parallel.
+//!
+//! A package is a directory with a `build.yml`, or one that kitmake.yml lists. Hidden directories are never scanned,
+//! symbolic links to directories are never followed, and only git's ignore rules hide a directory, never one with a
+//! `build.yml` that git tracks: one `git ls-files` for the whole root says which those are. Without git, or outside a
+//! repository, the walk alone decides. What cannot be read becomes a package with a problem, so that only a plan that
+//! needs it fails.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 
-use super::Workspace;
-use crate::problem::Problem;
+use ignore::{WalkBuilder, WalkState};
+use rayon::prelude::*;
+
+use super::build_yml::{self, BuildYml, Located, Parsed};
+use super::error::Error;
+use super::{Dockerfile, KitmakeYml, Package, PackageName, Workspace, child, join, kitmake_yml, lexical, reason};
+use crate::problem::{Problem, SourceFile, span};
+
+const BUILD_YML: &str = "build.yml";
+/// What a Dockerfile that is made from a template has after its name before it is made.
+const TEMPLATE_SUFFIXES: [&str; 6] = [".in", ".tmpl", ".template", ".tpl", ".j2", ".m4"];
 
 /// How strict to be.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,7 +31,223 @@ pub struct Options {
     pub strict: bool,
 }
 
-/// Reads every package below `root`, in parallel.
-pub fn read(root: &Path, options: Options) -> Result<Workspace, Problem> {
-    unimplemented!("{root:?} {options:?}")
+/// Where the workspace around a directory begins: the nearest parent, itself included, with a kitmake.yml; else the
+/// nearest with a `.git`; else the directory itself.
+#[must_use]
+pub fn find_root(start: &Path) -> PathBuf {
+    let start = absolute(start);
+    let nearest = |name: &str| start.ancestors().find(|directory| directory.join(name).exists()).map(Path::to_owned);
+    nearest(kitmake_yml::FILE_NAME).or_else(|| nearest(".git")).unwrap_or_else(|| start.clone())
 }
+
+/// Reads every package below `root`, in parallel.
+///
+/// The only errors are a root that cannot be read and a wrong kitmake.yml; all others belong to a package.
+pub fn read(root: &Path, options: Options) -> Result<Workspace, Problem> {
+    let written = root.display().to_string();
+    let root = absolute(root);
+    if let Err(error) = std::fs::read_dir(&root) {
+        return Err(Error::NoRoot { path: written, reason: reason(&error) }.into());
+    }
+    let config = kitmake_yml::read(&root)?;
+    let (ymls, broken) = candidates(&root, &config);
+    let mut packages: Vec<Package> =
+        ymls.into_par_iter().map(|(path, yml)| package(&root, &path, &yml, options)).collect();
+    packages.extend(
+        broken.into_iter().map(|(path, problem)| Package { problems: vec![problem], ..empty(&path, BUILD_YML) }),
+    );
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Workspace { root, packages, config })
+}
+
+/// Reads one package, wherever it lies and however hidden: the directory `path` relative to `root`, and in it `yml`.
+#[must_use]
+pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package {
+    let directory = join(root, path);
+    let yml_path = child(path, yml);
+    let empty = empty(path, yml);
+    let text = match std::fs::read_to_string(directory.join(yml)) {
+        Ok(text) => text,
+        Err(error) => {
+            let problem = Error::Unreadable { path: yml_path, reason: reason(&error) }.into();
+            return Package { problems: vec![problem], ..empty };
+        }
+    };
+    let source = SourceFile::new(yml_path, text);
+    let read =
+        |file: &str| std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
+    let Parsed { build, problems, warnings } = build_yml::parse(source, path, options.strict, &read);
+    let (dockerfile, dockerfile_problem) = match build.as_ref().map(|build| dockerfile(root, path, build)) {
+        Some(Ok(dockerfile)) => (Some(dockerfile), None),
+        Some(Err(problem)) => (None, Some(problem)),
+        None => (None, None),
+    };
+    Package { build, dockerfile, problems, dockerfile_problem, warnings, ..empty }
+}
+
+fn empty(path: &str, yml: &str) -> Package {
+    Package {
+        name: PackageName::new(path, yml),
+        path: path.to_owned(),
+        yml: yml.to_owned(),
+        build: None,
+        dockerfile: None,
+        problems: Vec::new(),
+        dockerfile_problem: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, Problem> {
+    let Located { value, span: place, .. } = &build.dockerfile;
+    let (source_code, span) = (build.source.named(), span(place));
+    let Some(relative) = lexical(value).filter(|_| !value.contains("..")) else {
+        return Err(Error::DockerfileOutsidePackage { dockerfile: value.clone(), source_code, span }.into());
+    };
+    let relative = child(path, &relative);
+    match std::fs::read_to_string(root.join(&relative)) {
+        Ok(text) => Dockerfile::parse(SourceFile::new(relative, text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let template = TEMPLATE_SUFFIXES
+                .iter()
+                .map(|suffix| format!("{relative}{suffix}"))
+                .find(|template| root.join(template).is_file());
+            let help = match &template {
+                Some(template) => format!("make it from `{template}` first, as this repository's own scripts do"),
+                None => "write it, or name another with `dockerfile: PATH`".to_owned(),
+            };
+            Err(Error::MissingDockerfile { path: relative, template, help, source_code, span }.into())
+        }
+        Err(error) => {
+            Err(Error::UnreadableDockerfile { path: relative, reason: reason(&error), source_code, span }.into())
+        }
+    }
+}
+
+/// The build ymls as (directory, yml), and the places that could not be looked at.
+fn candidates(root: &Path, config: &KitmakeYml) -> (BTreeSet<(String, String)>, Vec<(String, Problem)>) {
+    let (walked, tracked) = std::thread::scope(|scope| {
+        let tracked = scope.spawn(|| tracked(root));
+        (walk(root), tracked.join().unwrap_or_default())
+    });
+    let mut ymls = BTreeSet::new();
+    let mut broken = Vec::new();
+    for found in walked {
+        match found {
+            Ok(path) => drop(ymls.insert((path, BUILD_YML.to_owned()))),
+            Err((path, error)) => broken.push((path, error.into())),
+        }
+    }
+    for path in tracked {
+        ymls.insert((path, BUILD_YML.to_owned()));
+    }
+    for (path, listed) in &config.packages {
+        if join(root, path).join(BUILD_YML).is_file() {
+            ymls.insert((path.clone(), BUILD_YML.to_owned()));
+        }
+        ymls.extend(listed.iter().map(|yml| (path.clone(), yml.clone())));
+    }
+    broken.sort_by(|(a, _), (b, _)| a.cmp(b));
+    (ymls, broken)
+}
+
+/// The directories with a `build.yml` that git's ignore rules do not hide, in no order.
+fn walk(root: &Path) -> Vec<Result<String, (String, Error)>> {
+    // A root that is a symbolic link is entered; none below it is.
+    let base = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    let mut builder = WalkBuilder::new(&base);
+    builder.standard_filters(false).parents(true).git_ignore(true).git_exclude(true).git_global(true);
+    // Not the walker's own rule for hidden entries: an ignore rule such as `!.x` would override it.
+    builder.filter_entry(|entry| {
+        let directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+        directory && (entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b"."))
+    });
+    let (sender, found) = mpsc::channel();
+    builder.build_parallel().run(|| {
+        let (sender, base) = (sender.clone(), &base);
+        Box::new(move |entry| {
+            let found = match entry {
+                Ok(entry) if entry.path().join(BUILD_YML).is_file() => Some(relative(base, entry.path())),
+                Ok(_) => None,
+                Err(error) => unreadable(base, &error).map(Err),
+            };
+            // The receiver lives until the walk is over.
+            found.map(|found| sender.send(found)).map_or(WalkState::Continue, |_| WalkState::Continue)
+        })
+    });
+    drop(sender);
+    found.into_iter().collect()
+}
+
+/// The path below `base` with `/`; the base itself is `.`.
+fn relative(base: &Path, path: &Path) -> Result<String, (String, Error)> {
+    let path = path.strip_prefix(base).unwrap_or(path);
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+    match parts {
+        Some(parts) if parts.is_empty() => Ok(".".to_owned()),
+        Some(parts) => Ok(parts.join("/")),
+        None => {
+            let path = path.to_string_lossy().into_owned();
+            Err((path.clone(), Error::PathNotUtf8 { path }))
+        }
+    }
+}
+
+/// A directory that could not be read; malformed ignore rules and what vanished meanwhile are passed over, as by git.
+fn unreadable(base: &Path, error: &ignore::Error) -> Option<(String, Error)> {
+    let mut path = None;
+    let mut inner = error;
+    loop {
+        match inner {
+            ignore::Error::WithDepth { err, .. } => inner = err,
+            ignore::Error::WithPath { path: at, err } => {
+                path = Some(at);
+                inner = err;
+            }
+            ignore::Error::Io(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = relative(base, path?).unwrap_or_else(|(path, _)| path);
+                return Some((path.clone(), Error::Unreadable { path, reason: reason(error) }));
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The directories outside hidden ones with a `build.yml` that git tracks and that exists; none if git has no say.
+fn tracked(root: &Path) -> Vec<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["ls-files", "-z", "--", ":(glob)**/build.yml"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let Ok(output) = output else { return Vec::new() };
+    if !output.status.success() {
+        return Vec::new();
+    }
+    // The walk has met what is not UTF-8, unless it is also ignored: nobody can mean such a package.
+    output
+        .stdout
+        .split(|&byte| byte == 0)
+        .filter_map(|path| std::str::from_utf8(path).ok())
+        .filter_map(|path| match path.rsplit_once('/') {
+            Some((directory, BUILD_YML)) => Some(directory),
+            None if path == BUILD_YML => Some("."),
+            _ => None,
+        })
+        .filter(|directory| *directory == "." || !directory.split('/').any(|part| part.starts_with('.')))
+        .filter(|directory| join(root, directory).join(BUILD_YML).is_file())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The absolute path, symbolic links kept unless `..` must be resolved.
+fn absolute(path: &Path) -> PathBuf {
+    let resolve = path.components().any(|part| part == std::path::Component::ParentDir);
+    let resolved = if resolve { std::fs::canonicalize(path) } else { std::path::absolute(path) };
+    resolved.unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

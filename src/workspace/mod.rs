@@ -13,6 +13,7 @@ mod image_config;
 pub mod kitmake_yml;
 mod yaml;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use serde::{Serialize, Serializer};
 use crate::problem::Problem;
 pub use build_yml::BuildYml;
 pub use dockerfile::Dockerfile;
-pub use find::{Options, read};
+pub use error::Error;
+pub use find::{Options, find_root, package, read};
 pub use kitmake_yml::KitmakeYml;
 
 /// A package by its place in [`Workspace::packages`], which is sorted by name.
@@ -121,6 +123,23 @@ impl Workspace {
 /// `path` below `root`, without a trailing `.` component.
 fn join(root: &Path, path: &str) -> PathBuf {
     if path == "." { root.to_owned() } else { root.join(path) }
+}
+
+/// `name` in the directory `path`, both relative and with `/`.
+fn child(path: &str, name: &str) -> String {
+    if path == "." { name.to_owned() } else { format!("{path}/{name}") }
+}
+
+/// What went wrong with a file, without numbers of the system where a word says it.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
+        ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        ErrorKind::NotADirectory => "it is not a directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// A relative path with `/` without empty, `.` and `..` components; `None` if it leads out of where it starts.
