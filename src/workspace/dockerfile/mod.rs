@@ -1,16 +1,46 @@
 //! Dockerfile: the images a build refers to, for a platform.
+//!
+//! Parsing and expansion follow `BuildKit`'s Dockerfile frontend, since that is what will read the file: what it takes for
+//! an image, a stage or an error is taken for the same here. Every reference knows the exact bytes that name it, so that a
+//! rewrite changes nothing else. A file is parsed once and resolved per platform; nothing is read from disk and no image is
+//! looked up. `ONBUILD` counts for the images built on this one, so its references are not listed.
+//!
+//! The parser is our own because the published ones do not hold up: dockerfile-parser 0.9 rejects heredocs, `# escape=` and
+//! an `ARG` with two names; dockerfile-parser-rs 3.4 has no spans, keeps one `--mount` of several and rejects arguments of
+//! one character such as `WORKDIR /`.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `lexer`, `heredoc` | lines to instructions |
+//! | `text` | keeps track of where each character stands in the file |
+//! | `parse` | instructions to global ARGs, stages and what they name |
+//! | `expand`, `glob` | variables |
+//! | `resolve` | the references for one platform |
+
+mod error;
+mod expand;
+mod glob;
+mod heredoc;
+mod lexer;
+mod parse;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::image::Platform;
 use crate::problem::{Problem, SourceFile};
+pub use error::Error;
 
 /// A parsed Dockerfile.
 #[derive(Debug, Clone)]
 pub struct Dockerfile {
     /// The file itself.
     pub source: SourceFile,
+    parsed: parse::Parsed,
 }
 
 /// What the expansion of a Dockerfile depends on.
@@ -42,17 +72,20 @@ pub struct ImageReference {
     pub kind: ReferenceKind,
     /// The image as written, variables unexpanded.
     pub written: String,
-    /// The image after expansion, or the names of the variables without a value (or why it cannot be expanded).
+    /// The image after expansion, or why it cannot be told, as part of a sentence: such as "no value for `TAG`".
     pub expanded: Result<String, String>,
     /// The platform it is needed for: that of `FROM --platform=`, else the target.
     pub platform: Platform,
     /// The byte range of the image (only) in the file, which a rewrite replaces.
     pub span: Range<usize>,
+    /// Where the image stands literally when `written` is a global ARG and nothing else (`${BASE}`) and the value is the
+    /// default of that ARG: the byte range of the default's value, to change a pin there.
+    pub origin: Option<Range<usize>>,
     /// Its line, counted from 1.
     pub line: u32,
     /// Whether the final stage needs it on this target platform.
     pub reached: bool,
-    /// The build args and global ARGs through which it was expanded.
+    /// The build args and global ARGs through which it was expanded, sorted.
     pub through: Vec<String>,
 }
 
@@ -61,20 +94,28 @@ pub struct ImageReference {
 pub struct Resolution {
     /// In the order of the file.
     pub references: Vec<ImageReference>,
-    /// Why the file cannot be built for this platform, such as `FROM build-${TARGETARCH}` without such a stage.
+    /// Why the file cannot be built for this platform, such as `FROM build-${TARGETARCH}` without such a stage. Several
+    /// reasons are joined by `; `.
     pub not_buildable: Option<String>,
 }
 
 impl Dockerfile {
-    /// Parses a Dockerfile.
+    /// Parses a Dockerfile. The problem is an [`Error`], the first of the file.
     pub fn parse(source: SourceFile) -> Result<Self, Problem> {
-        Ok(Self { source })
+        let parsed = parse::parse(&source)?;
+        Ok(Self { source, parsed })
+    }
+
+    /// How many stages it has; at least one.
+    #[must_use]
+    pub fn stage_count(&self) -> usize {
+        self.parsed.stages.len()
     }
 
     /// The references it makes under a scope.
     #[must_use]
-    pub fn resolve(&self, _scope: &Scope<'_>) -> Resolution {
-        unimplemented!()
+    pub fn resolve(&self, scope: &Scope<'_>) -> Resolution {
+        resolve::resolve(&self.source, &self.parsed, scope)
     }
 
     /// The text with byte ranges replaced; the ranges must not overlap.

@@ -1,0 +1,306 @@
+//! What a Dockerfile refers to for one platform: variables expanded, stages followed from the last one.
+//!
+//! Some mistakes make `BuildKit` refuse the whole file, others only when the final stage needs what is wrong; both are
+//! told apart here, so that "not buildable" is said when and only when a build would fail on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expand::{Expansion, HOLE, Value, Variables, expand, is_literal, literal, sole_variable};
+use super::parse::{Parsed, Stage, Token};
+use super::{ImageReference, ReferenceKind, Resolution, Scope};
+use crate::image::Platform;
+use crate::problem::SourceFile;
+
+/// What a `FROM`, `--from=` or `from=` names.
+enum Target {
+    /// An earlier stage, by its place.
+    Stage(usize),
+    /// The empty image.
+    Scratch,
+    /// An image.
+    Image(Expansion),
+    /// No image: a stage that does not exist for this platform, for this reason.
+    NoStage(String),
+    /// An image that cannot be told, for this reason, and whether that fails the build even if nothing needs it.
+    Unresolved { expansion: Expansion, reason: String, everywhere: bool },
+}
+
+/// The reasons why a file cannot be built, in the order of the file.
+#[derive(Default)]
+struct Reasons(Vec<String>);
+
+impl Reasons {
+    fn add(&mut self, reason: String) {
+        if !self.0.contains(&reason) {
+            self.0.push(reason);
+        }
+    }
+}
+
+pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -> Resolution {
+    let mut reasons = Reasons::default();
+    let variables = variables(source, parsed, scope, &mut reasons);
+    let mut names = BTreeMap::new();
+    let mut bases = Vec::new();
+    for (place, stage) in parsed.stages.iter().enumerate() {
+        bases.push(base(stage, parsed.escape, &variables, &names, scope));
+        if let Some(name) = &stage.name {
+            names.insert(name.as_str(), place);
+        }
+    }
+    let uses: Vec<Vec<Target>> = parsed
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(place, stage)| {
+            stage.uses.iter().map(|(kind, token)| used(*kind, token, place, parsed, &names)).collect()
+        })
+        .collect();
+    let reached = reached(&bases, &uses);
+
+    let mut references = Vec::new();
+    for (place, stage) in parsed.stages.iter().enumerate() {
+        let (platform, unknown_platform) = match stage_platform(stage, parsed.escape, &variables, scope) {
+            Ok(platform) => (platform, None),
+            Err(reason) => (scope.target.clone(), Some(reason)),
+        };
+        let from = (ReferenceKind::From, &stage.image, &bases[place], platform);
+        let others = stage.uses.iter().zip(&uses[place]);
+        let others = others.map(|((kind, token), target)| (*kind, token, target, scope.target.clone()));
+        if let Some(reason) = &unknown_platform {
+            reasons.add(reason.clone());
+        }
+        for (kind, token, target, platform) in std::iter::once(from).chain(others) {
+            let reached = reached.contains(&place);
+            let line = source.line(token.span.start);
+            let (expansion, mut expanded) = match target {
+                Target::Stage(_) | Target::Scratch => continue,
+                Target::NoStage(reason) => {
+                    if reached {
+                        reasons.add(reason.clone());
+                    }
+                    continue;
+                }
+                Target::Image(expansion) => (expansion, Ok(expansion.text.clone())),
+                Target::Unresolved { expansion, reason, everywhere } => {
+                    if reached || *everywhere {
+                        reasons.add(format!("`{}` on line {line}: {reason}", token.written()));
+                    }
+                    (expansion, Err(reason.clone()))
+                }
+            };
+            if let (ReferenceKind::From, Ok(_), Some(reason)) = (kind, &expanded, &unknown_platform) {
+                expanded = Err(reason.clone());
+            }
+            let origin = match (kind, sole_variable(token.written())) {
+                (ReferenceKind::From, Some(name)) => variables.get(name).and_then(|value| value.origin.clone()),
+                _ => None,
+            };
+            references.push(ImageReference {
+                kind,
+                written: token.written().to_owned(),
+                expanded,
+                platform,
+                span: token.span.clone(),
+                origin,
+                line,
+                reached,
+                through: expansion.through.iter().cloned().collect(),
+            });
+        }
+    }
+    Resolution { references, not_buildable: (!reasons.0.is_empty()).then(|| reasons.0.join("; ")) }
+}
+
+/// The platform variables, overridden by build args of their names, and then each global ARG in turn: the build arg of
+/// its name, else its default, else what the name already stands for.
+fn variables(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>, reasons: &mut Reasons) -> Variables {
+    let mut variables = Variables::new();
+    let from_outside = |name: &str| {
+        let mut expansion = literal(scope.build_args.get(name)?);
+        expansion.through.insert(name.to_owned());
+        Some(Value { expansion, origin: None })
+    };
+    for (prefix, platform) in [("TARGET", scope.target), ("BUILD", scope.build)] {
+        for (suffix, text) in [
+            ("PLATFORM", platform.to_string()),
+            ("OS", platform.os().to_owned()),
+            ("ARCH", platform.architecture().to_owned()),
+            ("VARIANT", platform.variant().unwrap_or_default().to_owned()),
+        ] {
+            let expansion = Expansion { text, shape: HOLE.to_string(), ..Expansion::default() };
+            let name = format!("{prefix}{suffix}");
+            let value = from_outside(&name).unwrap_or(Value { expansion, origin: None });
+            variables.insert(name, value);
+        }
+    }
+    for arg in &parsed.args {
+        let value = match (from_outside(&arg.name), &arg.default) {
+            (Some(value), _) => value,
+            (None, Some(default)) => match default_value(&arg.name, default, parsed.escape, &variables) {
+                Ok(value) => value,
+                Err(reason) => {
+                    reasons.add(format!("`ARG {}` on line {}: {reason}", arg.name, source.line(arg.span.start)));
+                    variables.remove(&arg.name);
+                    continue;
+                }
+            },
+            (None, None) => continue,
+        };
+        variables.insert(arg.name.clone(), value);
+    }
+    variables
+}
+
+fn default_value(name: &str, default: &Token, escape: char, variables: &Variables) -> Result<Value, String> {
+    let mut expansion = expand(&default.raw, escape, variables)?;
+    expansion.through.insert(name.to_owned());
+    let origin = if is_literal(default.written(), escape) {
+        Some(default.span.clone()).filter(|span| !span.is_empty())
+    } else {
+        sole_variable(default.written()).and_then(|name| variables.get(name)?.origin.clone())
+    };
+    Ok(Value { expansion, origin })
+}
+
+/// What the `FROM` of a stage names, given the names of the earlier stages.
+fn base(
+    stage: &Stage,
+    escape: char,
+    variables: &Variables,
+    names: &BTreeMap<&str, usize>,
+    scope: &Scope<'_>,
+) -> Target {
+    let expansion = match expand(&stage.image.raw, escape, variables) {
+        Ok(expansion) => expansion,
+        Err(reason) => return Target::Unresolved { expansion: Expansion::default(), reason, everywhere: true },
+    };
+    if let Some(&place) = names.get(expansion.text.to_lowercase().as_str()) {
+        return Target::Stage(place);
+    }
+    if expansion.text == "scratch" {
+        return Target::Scratch;
+    }
+    let everywhere = expansion.text.is_empty();
+    if !expansion.missing.is_empty() {
+        let reason = no_value(&expansion.missing);
+        return Target::Unresolved { expansion, reason, everywhere };
+    }
+    if everywhere {
+        return Target::Unresolved { expansion, reason: "it expands to nothing".to_owned(), everywhere };
+    }
+    let siblings = siblings(&expansion.shape, names);
+    if !siblings.is_empty() {
+        return Target::NoStage(format!(
+            "no stage `{}` for {} (stages for {} exist)",
+            expansion.text,
+            scope.target,
+            siblings.join(", ")
+        ));
+    }
+    Target::Image(expansion)
+}
+
+fn no_value(names: &BTreeSet<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("no value for {}", names.join(", "))
+}
+
+/// Which stages have the name that `shape` would give for other platforms: what stands for the platform where the shape
+/// has one hole, the whole names where it has more. A shape that is only a hole means names of architectures.
+fn siblings(shape: &str, names: &BTreeMap<&str, usize>) -> Vec<String> {
+    let shape = shape.to_lowercase();
+    let Some((first, rest)) = shape.split_once(HOLE) else { return Vec::new() };
+    let (middle, last) = rest.rsplit_once(HOLE).map_or((None, rest), |(middle, last)| (Some(middle), last));
+    let in_hole = |name: &str| {
+        let inner = name.strip_prefix(first)?.strip_suffix(last)?;
+        let mut unread = inner;
+        for part in middle.into_iter().flat_map(|middle| middle.split(HOLE)) {
+            unread = unread.split_once(part)?.1;
+        }
+        Some(inner.to_owned())
+    };
+    let fitting = names.keys().filter_map(|&name| Some((name, in_hole(name)?)));
+    if middle.is_some_and(|middle| !middle.is_empty()) {
+        return fitting.map(|(name, _)| format!("`{name}`")).collect();
+    }
+    let found: Vec<String> = fitting.map(|(_, inner)| inner).collect();
+    let is_architecture = |name: &&String| Platform::ARCHITECTURES.contains(&name.as_str());
+    let architectures: Vec<String> = found.iter().filter(is_architecture).cloned().collect();
+    let is_only_hole = first.is_empty() && last.is_empty();
+    if is_only_hole || !architectures.is_empty() { architectures } else { found }
+}
+
+/// What a `--from=` or `from=` in the stage at `place` names: a stage by name, for `COPY` also by number, else an image.
+fn used(kind: ReferenceKind, token: &Token, place: usize, parsed: &Parsed, names: &BTreeMap<&str, usize>) -> Target {
+    let unresolved = |reason: &str, everywhere| Target::Unresolved {
+        expansion: literal(&token.raw),
+        reason: reason.to_owned(),
+        everywhere,
+    };
+    if !is_literal(&token.raw, parsed.escape) {
+        let advice = "variables and quotes are not expanded here: name a stage that is `FROM` the image";
+        return unresolved(advice, true);
+    }
+    let number = if kind == ReferenceKind::CopyFrom { token.raw.parse::<usize>().ok() } else { None };
+    let stage = number.or_else(|| names.get(token.raw.to_lowercase().as_str()).copied());
+    match stage {
+        Some(stage) if stage < place => Target::Stage(stage),
+        Some(stage) if stage < parsed.stages.len() => unresolved("the stage ends only after this instruction", false),
+        Some(_) => unresolved("there is no stage of this number", true),
+        None if token.raw == "scratch" => Target::Scratch,
+        None => Target::Image(literal(&token.raw)),
+    }
+}
+
+/// The stages that the last one needs, itself included.
+fn reached(bases: &[Target], uses: &[Vec<Target>]) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<usize> = bases.len().checked_sub(1).into_iter().collect();
+    while let Some(place) = open.pop() {
+        if reached.insert(place) {
+            let targets = uses[place].iter().chain([&bases[place]]);
+            open.extend(
+                targets.filter_map(|target| if let Target::Stage(stage) = target { Some(*stage) } else { None }),
+            );
+        }
+    }
+    reached
+}
+
+/// The platform of the image a stage is from, or why it cannot be told.
+fn stage_platform(stage: &Stage, escape: char, variables: &Variables, scope: &Scope<'_>) -> Result<Platform, String> {
+    let Some(token) = &stage.platform else { return Ok(scope.target.clone()) };
+    let describe = |reason: &str| format!("`--platform={}`: {reason}", token.written());
+    let expansion = expand(&token.raw, escape, variables).map_err(|reason| describe(&reason))?;
+    if !expansion.missing.is_empty() {
+        return Err(describe(&no_value(&expansion.missing)));
+    }
+    let text = expansion.text;
+    if let Some(known) = [scope.target, scope.build].into_iter().find(|known| known.to_string() == text) {
+        return Ok(known.clone());
+    }
+    let found = if text == "linux" { Some(scope.build.clone()) } else { platform(&text) };
+    found.ok_or_else(|| describe(&format!("`{text}` is not a platform such as linux/arm64")))
+}
+
+/// A platform as containerd reads it: a bare architecture is one of Linux, and other names of an architecture are
+/// replaced by the usual one.
+fn platform(text: &str) -> Option<Platform> {
+    let text = text.to_lowercase();
+    let is_bare = !text.contains('/');
+    let platform: Platform = if is_bare { format!("linux/{text}").parse().ok()? } else { text.parse().ok()? };
+    let (architecture, variant) = match (platform.architecture(), platform.variant()) {
+        ("x86_64" | "x86-64" | "amd64", None | Some("v1")) => ("amd64", None),
+        ("aarch64" | "arm64", None | Some("8" | "v8")) => ("arm64", None),
+        ("i386", _) => ("386", None),
+        ("armhf", _) => ("arm", Some("v7")),
+        ("armel", _) => ("arm", Some("v6")),
+        other => other,
+    };
+    if is_bare && !Platform::ARCHITECTURES.contains(&architecture) {
+        return None;
+    }
+    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+    format!("{}/{architecture}{variant}", platform.os()).parse().ok()
+}
