@@ -13,6 +13,7 @@ use clap::Parser;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::problem::{Class, Problem};
+use crate::workspace;
 use show_tag::ShowTagArgs;
 use tag_args::Environment;
 
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
     }
     let Verb::ShowTag(arguments) = Arguments::parse_from(rewritten.arguments).verb;
     let environment = environment();
-    let root = environment.directory.clone();
+    let root = workspace::find_root(&environment.directory);
     match show_tag::show_tag(&arguments, &environment, &root) {
         Ok(shown) => {
             for warning in &shown.warnings {
