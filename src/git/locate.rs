@@ -149,14 +149,17 @@ fn is_git_directory(path: &Path) -> bool {
 }
 
 /// The path without `.`, `..` and doubled slashes, without asking the disk.
-pub(super) fn clean(path: &Path) -> PathBuf {
+#[must_use]
+pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
+            Component::ParentDir => match clean.components().next_back() {
+                Some(Component::Normal(_)) => drop(clean.pop()),
+                Some(Component::RootDir) => {}
+                _ => clean.push(".."),
+            },
             other => clean.push(other),
         }
     }
@@ -169,7 +172,9 @@ mod tests {
 
     #[test]
     fn dots_are_cleaned_lexically() {
-        for (path, expected) in [("/r/pkg/b/../a/", "/r/pkg/a"), ("/r/./x//y", "/r/x/y"), ("/../..", "/")] {
+        for (path, expected) in
+            [("/r/pkg/b/../a/", "/r/pkg/a"), ("/r/./x//y", "/r/x/y"), ("/../..", "/"), ("x/../../y", "../y")]
+        {
             assert_eq!(clean(Path::new(path)), Path::new(expected));
         }
     }

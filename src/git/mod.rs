@@ -17,10 +17,13 @@ mod process;
 mod snapshot;
 mod tag;
 mod template;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
+pub use locate::clean;
 pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
 pub use tag::{Commit, Dirt, PackageTag, TagOptions, Tags, tags};
