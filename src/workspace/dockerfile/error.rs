@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
-use crate::problem::{Class, Fault, SourceFile, span};
+use crate::problem::{Class, Fault, Problem, SourceFile, span};
 
 /// Why a Dockerfile cannot be read.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -136,42 +136,46 @@ impl Fault for Error {
 }
 
 impl Error {
-    pub(super) fn from(source: &SourceFile, at: &Range<usize>) -> Self {
-        Self::From { file: source.named(), at: span(at) }
+    pub(super) fn no_from(source: &SourceFile) -> Problem {
+        Self::NoFrom { path: source.path.clone() }.into()
     }
 
-    pub(super) fn flag(source: &SourceFile, flag: &str, at: &Range<usize>) -> Self {
-        Self::Flag { flag: flag.to_owned(), file: source.named(), at: span(at) }
+    pub(super) fn from(source: &SourceFile, at: &Range<usize>) -> Problem {
+        Self::From { file: source.named(), at: span(at) }.into()
     }
 
-    pub(super) fn stage_name(source: &SourceFile, name: &str, at: &Range<usize>) -> Self {
-        Self::StageName { name: name.to_owned(), file: source.named(), at: span(at) }
+    pub(super) fn flag(source: &SourceFile, flag: &str, at: &Range<usize>) -> Problem {
+        Self::Flag { flag: flag.to_owned(), file: source.named(), at: span(at) }.into()
     }
 
-    pub(super) fn before_from(source: &SourceFile, instruction: &str, at: &Range<usize>) -> Self {
-        Self::BeforeFrom { instruction: instruction.to_owned(), file: source.named(), at: span(at) }
+    pub(super) fn stage_name(source: &SourceFile, name: &str, at: &Range<usize>) -> Problem {
+        Self::StageName { name: name.to_owned(), file: source.named(), at: span(at) }.into()
+    }
+
+    pub(super) fn before_from(source: &SourceFile, instruction: &str, at: &Range<usize>) -> Problem {
+        Self::BeforeFrom { instruction: instruction.to_owned(), file: source.named(), at: span(at) }.into()
     }
 
     /// `advice` names the nearest of the known instructions, if one is near.
-    pub(super) fn instruction(source: &SourceFile, name: &str, known: &[&str], at: &Range<usize>) -> Self {
+    pub(super) fn instruction(source: &SourceFile, name: &str, known: &[&str], at: &Range<usize>) -> Problem {
         let upper = name.to_uppercase();
         let near = known.iter().map(|known| (strsim::damerau_levenshtein(&upper, known), known)).min();
         let advice = match near {
             Some((distance, known)) if distance <= 2 => format!("did you mean `{known}`?"),
             _ => "if the line continues the one before, that one must end with the escape character".to_owned(),
         };
-        Self::Instruction { name: name.to_owned(), advice, file: source.named(), at: span(at) }
+        Self::Instruction { name: name.to_owned(), advice, file: source.named(), at: span(at) }.into()
     }
 
-    pub(super) fn arg(source: &SourceFile, at: &Range<usize>) -> Self {
-        Self::Arg { file: source.named(), at: span(at) }
+    pub(super) fn arg(source: &SourceFile, at: &Range<usize>) -> Problem {
+        Self::Arg { file: source.named(), at: span(at) }.into()
     }
 
-    pub(super) fn heredoc(source: &SourceFile, delimiter: &str, at: &Range<usize>) -> Self {
-        Self::Heredoc { delimiter: delimiter.to_owned(), file: source.named(), at: span(at) }
+    pub(super) fn heredoc(source: &SourceFile, delimiter: &str, at: &Range<usize>) -> Problem {
+        Self::Heredoc { delimiter: delimiter.to_owned(), file: source.named(), at: span(at) }.into()
     }
 
-    pub(super) fn directive(source: &SourceFile, name: &str, reason: &'static str, at: &Range<usize>) -> Self {
-        Self::Directive { name: name.to_owned(), reason, file: source.named(), at: span(at) }
+    pub(super) fn directive(source: &SourceFile, name: &str, reason: &'static str, at: &Range<usize>) -> Problem {
+        Self::Directive { name: name.to_owned(), reason, file: source.named(), at: span(at) }.into()
     }
 }

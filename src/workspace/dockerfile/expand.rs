@@ -1,6 +1,6 @@
 //! Quotes, escapes and variables of a word, as `BuildKit` processes them for `FROM` and global `ARG`s.
 //!
-//! Beside the text an expansion yields its shape: the same text with a [`Hole`] for each value that depends on a
+//! Beside the text an expansion yields its shape: the same text with a [`HOLE`] for each value that depends on a
 //! platform, and the names it went through. `BuildKit` takes a variable without a value for empty; so does the text
 //! here, but the variable is listed as missing. `${X#…}`, `${X%…}` and `${X/…/…}` lose the shape.
 

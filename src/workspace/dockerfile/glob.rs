@@ -48,18 +48,15 @@ impl Pattern {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let ends = rest.char_indices().map(|(index, _)| index).chain([rest.len()]);
-            match ends.rev().find(|&end| end > 0 && self.matches(&rest[..end])) {
-                Some(end) => {
-                    out.push_str(replacement);
-                    rest = &rest[end..];
-                    if !all {
-                        break;
-                    }
+            if let Some(end) = ends.rev().find(|&end| end > 0 && self.matches(&rest[..end])) {
+                out.push_str(replacement);
+                rest = &rest[end..];
+                if !all {
+                    break;
                 }
-                None => {
-                    out.push(first);
-                    rest = &rest[first.len_utf8()..];
-                }
+            } else {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
             }
         }
         out + rest

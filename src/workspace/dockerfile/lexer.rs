@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::error::Error;
 use super::heredoc;
 use super::text::{Text, trim};
-use crate::problem::SourceFile;
+use crate::problem::{Problem, SourceFile};
 
 /// One instruction, without its continuations.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(super) fn is_blank(character: char) -> bool {
 }
 
 /// The instructions in their order, and the escape character.
-pub(super) fn instructions(source: &SourceFile) -> Result<(Vec<Instruction>, char), Error> {
+pub(super) fn instructions(source: &SourceFile) -> Result<(Vec<Instruction>, char), Problem> {
     let mut directives = Directives { escape: '\\', seen: Vec::new(), done: false };
     let mut instructions = Vec::new();
     let mut lines = lines(&source.text);
@@ -135,7 +135,7 @@ struct Directives {
 
 impl Directives {
     /// Takes a line that may be a directive; the first one that is not ends them.
-    fn read(&mut self, source: &SourceFile, line: &str, at: usize) -> Result<(), Error> {
+    fn read(&mut self, source: &SourceFile, line: &str, at: usize) -> Result<(), Problem> {
         if self.done {
             return Ok(());
         }

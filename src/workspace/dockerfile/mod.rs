@@ -14,7 +14,7 @@
 //! | `lexer`, `heredoc` | lines to instructions |
 //! | `text` | keeps track of where each character stands in the file |
 //! | `parse` | instructions to global ARGs, stages and what they name |
-//! | `expand`, `glob` | variables |
+//! | `variables`, `expand`, `glob` | the values of variables, and words with variables in them |
 //! | `resolve` | the references for one platform |
 
 mod error;
@@ -27,6 +27,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod text;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

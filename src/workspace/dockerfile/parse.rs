@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::ReferenceKind;
 use super::error::Error;
+use super::expand::sole_variable;
 use super::lexer::{self, Instruction, is_blank};
 use super::text::Text;
-use crate::problem::SourceFile;
+use crate::problem::{Problem, SourceFile};
 
 const INSTRUCTIONS: [&str; 18] = [
     "ADD",
@@ -42,6 +43,11 @@ impl Token {
     /// As written, without quotes around the whole of it.
     pub(super) fn written(&self) -> &str {
         unquote(&self.raw).unwrap_or(&self.raw)
+    }
+
+    /// The variable that it consists of, if it is one and nothing else.
+    pub(super) fn variable(&self) -> Option<&str> {
+        if self.raw.starts_with('\'') { None } else { sole_variable(self.written()) }
     }
 
     /// A range of an instruction, which may be quoted as a whole.
@@ -105,7 +111,7 @@ pub(super) struct Parsed {
 }
 
 /// Reads a file; the first error ends it.
-pub(super) fn parse(source: &SourceFile) -> Result<Parsed, Error> {
+pub(super) fn parse(source: &SourceFile) -> Result<Parsed, Problem> {
     let (instructions, escape) = lexer::instructions(source)?;
     let mut args = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();
@@ -126,12 +132,12 @@ pub(super) fn parse(source: &SourceFile) -> Result<Parsed, Error> {
         }
     }
     if stages.is_empty() {
-        return Err(Error::NoFrom { path: source.path.clone() });
+        return Err(Error::no_from(source));
     }
     Ok(Parsed { escape, args, stages })
 }
 
-fn stage(source: &SourceFile, instruction: &Instruction) -> Result<Stage, Error> {
+fn stage(source: &SourceFile, instruction: &Instruction) -> Result<Stage, Problem> {
     let text = &instruction.text;
     let mut platform = None;
     for flag in &instruction.flags {
@@ -179,7 +185,7 @@ fn global_args(
     instruction: &Instruction,
     escape: char,
     args: &mut Vec<GlobalArg>,
-) -> Result<(), Error> {
+) -> Result<(), Problem> {
     let text = &instruction.text;
     let words = quoted_words(text.as_str(), instruction.arguments.clone(), escape);
     if words.is_empty() {
@@ -231,8 +237,8 @@ fn flag_value(flag: &Text, name: &str) -> Option<Range<usize>> {
 }
 
 fn copy_from(source: &SourceFile, instruction: &Instruction) -> Option<(ReferenceKind, Token)> {
-    let values = instruction.flags.iter().filter_map(|flag| Some((flag, flag_value(flag, "--from=")?)));
-    let (flag, value) = values.filter(|(_, value)| !value.is_empty()).next_back()?;
+    let mut values = instruction.flags.iter().filter_map(|flag| Some((flag, flag_value(flag, "--from=")?)));
+    let (flag, value) = values.rfind(|(_, value)| !value.is_empty())?;
     Some((ReferenceKind::CopyFrom, Token::flag(&source.text, flag, value)))
 }
 
@@ -241,11 +247,11 @@ fn mounts_from(source: &SourceFile, instruction: &Instruction) -> Vec<(Reference
     for flag in &instruction.flags {
         let Some(value) = flag_value(flag, "--mount=") else { continue };
         let fields = fields(flag, value);
-        let values = fields.iter().filter_map(|field| {
+        let mut values = fields.iter().filter_map(|field| {
             let (key, value) = field.as_str().split_once('=')?;
             (key.eq_ignore_ascii_case("from") && !value.is_empty()).then_some((field, key.len() + 1))
         });
-        if let Some((field, start)) = values.last() {
+        if let Some((field, start)) = values.next_back() {
             let token = Token::flag(&source.text, field, start..field.as_str().len());
             found.push((ReferenceKind::MountFrom, token));
         }

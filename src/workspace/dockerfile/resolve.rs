@@ -1,12 +1,14 @@
 //! What a Dockerfile refers to for one platform: variables expanded, stages followed from the last one.
 //!
-//! Some mistakes make `BuildKit` refuse the whole file, others only when the final stage needs what is wrong; both are
-//! told apart here, so that "not buildable" is said when and only when a build would fail on it.
+//! Some mistakes make `BuildKit` refuse the whole file, others only when the final stage needs what is wrong. They are
+//! told apart here, so that a mistake nobody needs does not stop a build. Stricter than `BuildKit` in one point: a variable
+//! without a value is not taken for empty in the name of an image, since no pin can be read from that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::{Expansion, HOLE, Value, Variables, expand, is_literal, literal, sole_variable};
+use super::expand::{Expansion, HOLE, Variables, expand, is_literal, literal};
 use super::parse::{Parsed, Stage, Token};
+use super::variables::variables;
 use super::{ImageReference, ReferenceKind, Resolution, Scope};
 use crate::image::Platform;
 use crate::problem::SourceFile;
@@ -25,142 +27,69 @@ enum Target {
     Unresolved { expansion: Expansion, reason: String, everywhere: bool },
 }
 
-/// The reasons why a file cannot be built, in the order of the file.
-#[derive(Default)]
-struct Reasons(Vec<String>);
-
-impl Reasons {
-    fn add(&mut self, reason: String) {
-        if !self.0.contains(&reason) {
-            self.0.push(reason);
+pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -> Resolution {
+    let mut reasons = Vec::new();
+    let variables = variables(source, parsed, scope, &mut reasons);
+    let (bases, uses) = targets(parsed, &variables, scope);
+    let reached = reached(&bases, &uses);
+    let mut references = Vec::new();
+    for (place, stage) in parsed.stages.iter().enumerate() {
+        let reached = reached.contains(&place);
+        let platform = stage_platform(stage, parsed.escape, &variables, scope);
+        reasons.extend(platform.as_ref().err().cloned());
+        let from = (ReferenceKind::From, &stage.image, &bases[place], platform);
+        let others = stage.uses.iter().zip(&uses[place]);
+        let others = others.map(|((kind, token), target)| (*kind, token, target, Ok(scope.target.clone())));
+        for (kind, token, target, platform) in std::iter::once(from).chain(others) {
+            let line = source.line(token.span.start);
+            let (expansion, expanded) = match target {
+                Target::Stage(_) | Target::Scratch => continue,
+                Target::NoStage(reason) => {
+                    reasons.extend(reached.then(|| reason.clone()));
+                    continue;
+                }
+                Target::Image(expansion) => (expansion, platform.as_ref().map(|_| expansion.text.clone())),
+                Target::Unresolved { expansion, reason, everywhere } => {
+                    if reached || *everywhere {
+                        reasons.push(format!("`{}` on line {line}: {reason}", token.written()));
+                    }
+                    (expansion, Err(reason))
+                }
+            };
+            let variable = token.variable().filter(|_| kind == ReferenceKind::From);
+            references.push(ImageReference {
+                kind,
+                written: token.written().to_owned(),
+                expanded: expanded.map_err(Clone::clone),
+                span: token.span.clone(),
+                origin: variable.and_then(|name| variables.get(name)?.origin.clone()),
+                line,
+                reached,
+                through: expansion.through.iter().cloned().collect(),
+                platform: platform.unwrap_or_else(|_| scope.target.clone()),
+            });
         }
     }
+    let mut said = BTreeSet::new();
+    reasons.retain(|reason| said.insert(reason.clone()));
+    Resolution { references, not_buildable: (!reasons.is_empty()).then(|| reasons.join("; ")) }
 }
 
-pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -> Resolution {
-    let mut reasons = Reasons::default();
-    let variables = variables(source, parsed, scope, &mut reasons);
+/// What the `FROM` of each stage names, and what is used in it. A `FROM` sees the stages before it; elsewhere the last
+/// stage of a name counts, which may be too late.
+fn targets(parsed: &Parsed, variables: &Variables, scope: &Scope<'_>) -> (Vec<Target>, Vec<Vec<Target>>) {
     let mut names = BTreeMap::new();
     let mut bases = Vec::new();
     for (place, stage) in parsed.stages.iter().enumerate() {
-        bases.push(base(stage, parsed.escape, &variables, &names, scope));
+        bases.push(base(stage, parsed.escape, variables, &names, scope));
         if let Some(name) = &stage.name {
             names.insert(name.as_str(), place);
         }
     }
-    let uses: Vec<Vec<Target>> = parsed
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(place, stage)| {
-            stage.uses.iter().map(|(kind, token)| used(*kind, token, place, parsed, &names)).collect()
-        })
-        .collect();
-    let reached = reached(&bases, &uses);
-
-    let mut references = Vec::new();
-    for (place, stage) in parsed.stages.iter().enumerate() {
-        let (platform, unknown_platform) = match stage_platform(stage, parsed.escape, &variables, scope) {
-            Ok(platform) => (platform, None),
-            Err(reason) => (scope.target.clone(), Some(reason)),
-        };
-        let from = (ReferenceKind::From, &stage.image, &bases[place], platform);
-        let others = stage.uses.iter().zip(&uses[place]);
-        let others = others.map(|((kind, token), target)| (*kind, token, target, scope.target.clone()));
-        if let Some(reason) = &unknown_platform {
-            reasons.add(reason.clone());
-        }
-        for (kind, token, target, platform) in std::iter::once(from).chain(others) {
-            let reached = reached.contains(&place);
-            let line = source.line(token.span.start);
-            let (expansion, mut expanded) = match target {
-                Target::Stage(_) | Target::Scratch => continue,
-                Target::NoStage(reason) => {
-                    if reached {
-                        reasons.add(reason.clone());
-                    }
-                    continue;
-                }
-                Target::Image(expansion) => (expansion, Ok(expansion.text.clone())),
-                Target::Unresolved { expansion, reason, everywhere } => {
-                    if reached || *everywhere {
-                        reasons.add(format!("`{}` on line {line}: {reason}", token.written()));
-                    }
-                    (expansion, Err(reason.clone()))
-                }
-            };
-            if let (ReferenceKind::From, Ok(_), Some(reason)) = (kind, &expanded, &unknown_platform) {
-                expanded = Err(reason.clone());
-            }
-            let origin = match (kind, sole_variable(token.written())) {
-                (ReferenceKind::From, Some(name)) => variables.get(name).and_then(|value| value.origin.clone()),
-                _ => None,
-            };
-            references.push(ImageReference {
-                kind,
-                written: token.written().to_owned(),
-                expanded,
-                platform,
-                span: token.span.clone(),
-                origin,
-                line,
-                reached,
-                through: expansion.through.iter().cloned().collect(),
-            });
-        }
-    }
-    Resolution { references, not_buildable: (!reasons.0.is_empty()).then(|| reasons.0.join("; ")) }
-}
-
-/// The platform variables, overridden by build args of their names, and then each global ARG in turn: the build arg of
-/// its name, else its default, else what the name already stands for.
-fn variables(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>, reasons: &mut Reasons) -> Variables {
-    let mut variables = Variables::new();
-    let from_outside = |name: &str| {
-        let mut expansion = literal(scope.build_args.get(name)?);
-        expansion.through.insert(name.to_owned());
-        Some(Value { expansion, origin: None })
+    let in_stage = |(place, stage): (usize, &Stage)| {
+        stage.uses.iter().map(|(kind, token)| used(*kind, token, place, parsed, &names)).collect()
     };
-    for (prefix, platform) in [("TARGET", scope.target), ("BUILD", scope.build)] {
-        for (suffix, text) in [
-            ("PLATFORM", platform.to_string()),
-            ("OS", platform.os().to_owned()),
-            ("ARCH", platform.architecture().to_owned()),
-            ("VARIANT", platform.variant().unwrap_or_default().to_owned()),
-        ] {
-            let expansion = Expansion { text, shape: HOLE.to_string(), ..Expansion::default() };
-            let name = format!("{prefix}{suffix}");
-            let value = from_outside(&name).unwrap_or(Value { expansion, origin: None });
-            variables.insert(name, value);
-        }
-    }
-    for arg in &parsed.args {
-        let value = match (from_outside(&arg.name), &arg.default) {
-            (Some(value), _) => value,
-            (None, Some(default)) => match default_value(&arg.name, default, parsed.escape, &variables) {
-                Ok(value) => value,
-                Err(reason) => {
-                    reasons.add(format!("`ARG {}` on line {}: {reason}", arg.name, source.line(arg.span.start)));
-                    variables.remove(&arg.name);
-                    continue;
-                }
-            },
-            (None, None) => continue,
-        };
-        variables.insert(arg.name.clone(), value);
-    }
-    variables
-}
-
-fn default_value(name: &str, default: &Token, escape: char, variables: &Variables) -> Result<Value, String> {
-    let mut expansion = expand(&default.raw, escape, variables)?;
-    expansion.through.insert(name.to_owned());
-    let origin = if is_literal(default.written(), escape) {
-        Some(default.span.clone()).filter(|span| !span.is_empty())
-    } else {
-        sole_variable(default.written()).and_then(|name| variables.get(name)?.origin.clone())
-    };
-    Ok(Value { expansion, origin })
+    (bases, parsed.stages.iter().enumerate().map(in_stage).collect())
 }
 
 /// What the `FROM` of a stage names, given the names of the earlier stages.
