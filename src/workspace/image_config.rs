@@ -375,3 +375,148 @@ fn quoted(text: &str) -> String {
     json.push('"');
     json
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::SourceFile;
+    use crate::workspace::yaml;
+
+    /// The label of a `config` in flow or block style, and the codes of problems and warnings.
+    fn read(config: &str) -> (Option<String>, Vec<String>) {
+        let source = SourceFile::new("build.yml", config);
+        let mut reader = Reader::new(&source, false);
+        let root = yaml::parse(config).unwrap().unwrap();
+        let label = label(&mut reader, &root);
+        (label, reader.problems.iter().chain(&reader.warnings).map(ToString::to_string).collect())
+    }
+
+    fn assert_label(config: &str, expected: &str) {
+        assert_eq!(read(config), (Some(expected.to_owned()), Vec::new()), "{config}");
+    }
+
+    #[test]
+    fn fields_stand_in_the_order_of_the_struct() {
+        assert_label(
+            "{runtime: {}, annotations: {b: 1, a: 2}, gidMappings: [], uidMappings: [], rlimits: [x], sysctl: {k: v},
+              resources: {}, cgroupsPath: p, rootfsPropagation: shared, oomScoreAdj: -1, noNewPrivileges: yes,
+              additionalGids: [1, x], gid: 2, uid: root, readonlyPaths: [], maskedPaths: [], readonly: off,
+              hostname: h, userns: u, uts: u, ipc: i, pid: p, net: n, cwd: /, env: [A=b], command: [c], tmpfs: [/t],
+              devices: [], binds.add: [b], binds: [a], mounts: [], ambient: [m], capabilities.add: [q],
+              capabilities: [all]}",
+            r#"{"capabilities":["all"],"capabilities.add":["q"],"ambient":["m"],"mounts":[],"binds":["a"],"binds.add":["b"],"devices":[],"tmpfs":["/t"],"command":["c"],"env":["A=b"],"cwd":"/","net":"n","pid":"p","ipc":"i","uts":"u","userns":"u","hostname":"h","readonly":false,"maskedPaths":[],"readonlyPaths":[],"uid":"root","gid":2,"additionalGids":[1,"x"],"noNewPrivileges":true,"oomScoreAdj":-1,"rootfsPropagation":"shared","cgroupsPath":"p","resources":{},"sysctl":{"k":"v"},"rlimits":["x"],"uidMappings":[],"gidMappings":[],"annotations":{"a":"2","b":"1"},"runtime":{"bindNS":{}}}"#,
+        );
+    }
+
+    #[test]
+    fn what_is_given_is_kept_even_if_empty_but_for_plain_texts() {
+        assert_label("{}", "{}");
+        assert_label("{binds: [], readonly: no, oomScoreAdj: 0, cgroupsPath: '', sysctl: {}}", {
+            r#"{"binds":[],"readonly":false,"oomScoreAdj":0,"cgroupsPath":"","sysctl":{}}"#
+        });
+        assert_label("{cwd: '', net: \"\", hostname: ''}", "{}");
+        assert_label("{binds: ~, readonly:, oomScoreAdj: ~, uid: ~, sysctl: ~, runtime: ~, devices: [~]}", {
+            r#"{"devices":[]}"#
+        });
+        assert_label("{sysctl: {a: ~}, binds: [~, x], additionalGids: [1]}", {
+            r#"{"binds":["x"],"additionalGids":[1],"sysctl":{"a":""}}"#
+        });
+        assert_eq!(read("~"), (None, Vec::new()));
+    }
+
+    #[test]
+    fn mounts_devices_and_interfaces_have_fields_that_are_always_there() {
+        assert_label("{mounts: [{}, {options: [], type: bind, source: /a, destination: /b}]}", {
+            r#"{"mounts":[{"destination":""},{"destination":"/b","type":"bind","source":"/a"}]}"#
+        });
+        assert_label("{mounts: [{options: [ro], uidmappings: [{containerid: 1}]}]}", {
+            r#"{"mounts":[{"destination":"","options":["ro"],"uidMappings":[{"containerID":1,"hostID":0,"size":0}]}]}"#
+        });
+        assert_label("{devices: [{path: all, type: b}, {mode: 0666, major: 0x10, minor: 010}]}", {
+            r#"{"devices":[{"path":"all","type":"b","major":0,"minor":0},{"path":"","type":"","major":16,"minor":8,"mode":"0666"}]}"#
+        });
+        assert_label(
+            "{runtime: {namespace: n, bindNS: {uts: u, cgroup: c}, interfaces: [{peer: p, name: n}], mkdir: [], \
+             mounts: [{}], cgroups: [c]}}",
+            r#"{"runtime":{"cgroups":["c"],"mounts":[{"destination":""}],"mkdir":[],"interfaces":[{"name":"n","peer":"p","createInRoot":false}],"bindNS":{"cgroup":"c","uts":"u"},"namespace":"n"}}"#,
+        );
+    }
+
+    #[test]
+    fn resources_have_lower_case_keys_and_embedded_devices() {
+        assert_label(
+            "resources:
+  devices: [{allow: yes, major: 1}]
+  memory: {limit: 0, disableoomkiller: false}
+  cpu: {cpus: '', mems: 0-1, realtimeperiod: 18446744073709551615}
+  pids: {}
+  blockio:
+    weightdevice: [{linuxblockiodevice: {major: 8}, weight: 10}, {}]
+    throttlereadbpsdevice: [{rate: 1}]
+  hugepagelimits: [{pagesize: 2MB}]
+  network: {classid: 1, priorities: [{name: eth0}]}
+  rdma: {b: {hcahandles: 0}, a: ~}
+  unified: {}
+",
+            r#"{"resources":{"devices":[{"allow":true,"major":1}],"memory":{"limit":0,"disableOOMKiller":false},"cpu":{"realtimePeriod":18446744073709551615,"mems":"0-1"},"pids":{"limit":0},"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":10},{"major":0,"minor":0}],"throttleReadBpsDevice":[{"major":0,"minor":0,"rate":1}]},"hugepageLimits":[{"pageSize":"2MB","limit":0}],"network":{"classID":1,"priorities":[{"name":"eth0","priority":0}]},"rdma":{"a":{},"b":{"hcaHandles":0}}}}"#,
+        );
+    }
+
+    #[test]
+    fn texts_have_the_escapes_of_go() {
+        assert_label("{binds: [\"<a>&'\\\"\\\\\\n\\r\\t\\b\\f\\x01\\x7f\\u2028\\u2029ü🦀\"]}", {
+            "{\"binds\":[\"\\u003ca\\u003e\\u0026'\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029ü🦀\"]}"
+        });
+        assert_label("{sysctl: {'<': '>'}}", r#"{"sysctl":{"\u003c":"\u003e"}}"#);
+    }
+
+    #[test]
+    fn ids_are_kept_as_number_or_text() {
+        for (written, json) in [
+            ("0", "0"),
+            ("1000", "1000"),
+            ("0100", "64"),
+            ("'1000'", "\"1000\""),
+            ("nobody", "\"nobody\""),
+            ("yes", "\"yes\""),
+            ("true", "true"),
+            ("1.5", "1.5"),
+            ("1.0", "1"),
+            ("1e21", "1e+21"),
+            ("1e20", "100000000000000000000"),
+            ("0.0000001", "1e-7"),
+            ("[1, {b: ~, a: x}]", "[1,{\"a\":\"x\",\"b\":null}]"),
+        ] {
+            assert_label(&format!("{{uid: {written}}}"), &format!("{{\"uid\":{json}}}"));
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused_with_its_path() {
+        for (config, message) in [
+            ("{binds: x}", "`config.binds` must be a list, but it is the text `x`"),
+            ("{binds: [[x]]}", "`config.binds[0]` must be a text, but it is a list"),
+            ("{readonly: 'true'}", "`config.readonly` must be a boolean, but it is the quoted text `true`"),
+            ("{sysctl: [x]}", "`config.sysctl` must be a mapping, but it is a list"),
+            ("x", "`config` must be a mapping, but it is the text `x`"),
+            ("{uid: 2020-01-02}", "`config.uid` must be a number or a text, but it is the date `2020-01-02`"),
+            ("{uid: .nan}", "`config.uid` must be a number or a text, but it is the number `.nan`"),
+            (
+                "{runtime: {mounts: [{}, {uidmappings: [{size: -1}]}]}}",
+                "`config.runtime.mounts[1].uidmappings[0].size` must be an integer from 0 to 4294967295, but it is the number `-1`",
+            ),
+        ] {
+            assert_eq!(read(config), (None, vec![message.to_owned()]), "{config}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_mapping() {
+        let (label, warnings) = read("{runtime: {bindns: {}}, bind: [x]}");
+        assert_eq!(label.as_deref(), Some(r#"{"runtime":{"bindNS":{}}}"#));
+        assert_eq!(
+            warnings,
+            ["unknown key `bind` in `config` is ignored", "unknown key `bindns` in `config.runtime` is ignored",]
+        );
+    }
+}

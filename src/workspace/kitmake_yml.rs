@@ -39,11 +39,14 @@ pub struct KitmakeYml {
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
-    packages: IndexMap<Spanned<String>, Vec<Spanned<String>>>,
+    packages: Option<Listed>,
     registry: Option<Spanned<String>>,
-    insecure_registries: Vec<Spanned<String>>,
-    platforms: Vec<Spanned<String>>,
+    insecure_registries: Option<Vec<Spanned<String>>>,
+    platforms: Option<Vec<Spanned<String>>>,
 }
+
+/// `packages` as written.
+type Listed = IndexMap<Spanned<String>, Option<Vec<Spanned<String>>>>;
 
 /// Reads the kitmake.yml of a root; its defaults if there is none.
 pub(super) fn read(root: &Path) -> Result<KitmakeYml, Problem> {
@@ -62,20 +65,20 @@ pub fn parse(source: &SourceFile, exists: &dyn Fn(&str) -> bool) -> Result<Kitma
         Err(error) => return Err(syntax(source, &error)),
     };
     let registry = file.registry.map(|registry| check_host(source, registry, true)).transpose()?;
-    let insecure = file.insecure_registries.into_iter().map(|host| check_host(source, host, false));
+    let insecure = file.insecure_registries.into_iter().flatten().map(|host| check_host(source, host, false));
     let insecure_registries = insecure.collect::<Result<_, _>>()?;
-    let platforms = file.platforms.into_iter().map(|platform| match platform.value.parse() {
+    let platforms = file.platforms.into_iter().flatten().map(|platform| match platform.value.parse() {
         Ok(parsed) => Ok(parsed),
         Err(error) => Err(invalid(source, platform.referenced, format!("{error}"), "write it as linux/ARCH")),
     });
     let platforms = platforms.collect::<Result<_, _>>()?;
-    let packages = packages(source, file.packages, exists)?;
+    let packages = packages(source, file.packages.unwrap_or_default(), exists)?;
     Ok(KitmakeYml { packages, registry, insecure_registries, platforms })
 }
 
 fn packages(
     source: &SourceFile,
-    written: IndexMap<Spanned<String>, Vec<Spanned<String>>>,
+    written: Listed,
     exists: &dyn Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut packages: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -93,7 +96,7 @@ fn packages(
             continue;
         }
         let listed = packages.entry(path.clone()).or_default();
-        for yml in ymls {
+        for yml in ymls.into_iter().flatten() {
             match lexical(&yml.value).filter(|clean| !yml.value.starts_with('/') && clean != ".") {
                 None => missing(yml.referenced, "not below the directory"),
                 Some(clean) if !exists(&child(&path, &clean)) => missing(yml.referenced, "no such file"),
@@ -170,7 +173,9 @@ mod tests {
 
     #[test]
     fn everything_is_optional() {
-        for text in ["", "# nothing\n", "---\n", "{}", "~", "packages:\nregistry:\nplatforms:\n"] {
+        for text in
+            ["", "# nothing\n", "---\n", "{}", "~", "packages:\nregistry:\nplatforms:\ninsecure-registries: ~\n"]
+        {
             assert_eq!(
                 parse(text).map_err(Problem::from).map_err(|error| error.to_string()),
                 Ok(KitmakeYml::default())
@@ -183,7 +188,7 @@ mod tests {
         let text = "
 packages:
   ./pkg/a/: [build-kvm.yml, ./sub/x.yml, build-kvm.yml]
-  pkg/a2: []
+  pkg/a2:
 registry: reg.io:5000/mirror
 insecure-registries: [127.0.0.1:5000]
 platforms: [linux/amd64, linux/arm/v7]
@@ -229,7 +234,7 @@ platforms: [linux/amd64, linux/arm/v7]
             let refused = refused(text);
             assert_eq!((refused.0.as_str(), refused.2), (code, vec![at.to_owned()]), "{text}");
         }
-        assert_eq!(refused("a: [\n").0, "workspace::invalid_yaml");
+        assert_eq!(refused("registry: [\n").0, "workspace::invalid_yaml");
         assert_eq!(refused("- a\n").0, "workspace::invalid_yaml");
     }
 

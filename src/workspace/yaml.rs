@@ -195,8 +195,8 @@ impl Builder<'_> {
 
 /// The suffix of a core tag, an empty text for a foreign one, and nothing for `!`, which says nothing.
 fn tag_suffix(tag: &Tag) -> Option<String> {
-    match tag.core_suffix() {
-        Some(suffix) => Some(suffix.to_owned()),
+    match tag.suffix_in_namespace("tag:yaml.org,2002:") {
+        Some(suffix) => Some(suffix.into_owned()),
         None if matches!((tag.handle(), tag.suffix()), ("" | "!", "" | "!")) => None,
         None => Some(String::new()),
     }
