@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::builder::{Engine, Info};
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::memo::Memo;
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
 use crate::presence::{Facts, Question, ask};
@@ -101,7 +101,7 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
         docker_config: settings.environment.docker_config.clone(),
         ..registry::Options::default()
     })?;
-    let questions = questions(tags, &demand);
+    let questions = questions(tags, graph, &demand);
     let asked = (!settings.offline).then_some(&client);
     let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
     let facts: Facts = ask(&questions, store, asked, registry.as_deref()).await;
@@ -131,18 +131,24 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
     Ok(Prepared { surveyed, plan, engine, client, memo })
 }
 
-/// One question per image of the demand.
-fn questions(tags: &Tags, demand: &Demand) -> Vec<Question> {
-    let mut platforms: BTreeMap<PackageId, BTreeSet<Platform>> = BTreeMap::new();
-    for (package, platform) in &demand.nodes {
-        platforms.entry(*package).or_default().insert(platform.clone());
+/// One question per image of the demand, and per image of this repository that one of them is pinned to.
+fn questions(tags: &Tags, graph: &Graph, demand: &Demand) -> Vec<Question> {
+    let mut platforms: BTreeMap<(Reference, bool), BTreeSet<Platform>> = BTreeMap::new();
+    for node in &demand.nodes {
+        let Some(tag) = tags.get(node.0) else { continue };
+        if let Ok(image) = tag.output.reference() {
+            platforms.entry((image.clone(), !tag.is_dirty())).or_default().insert(node.1.clone());
+        }
+        let references = graph.nodes.get(node).map_or(&[][..], |inputs| &inputs.references);
+        for reference in references.iter().filter(|reference| reference.state == graph::State::Stale) {
+            let pinned = reference.image.expanded.as_ref().ok().and_then(|text| text.parse::<Reference>().ok());
+            if let Some(image) = pinned.filter(|image| reference.image.reached && image.digest().is_none()) {
+                platforms.entry((image, true)).or_default().insert(reference.image.platform.clone());
+            }
+        }
     }
-    let questions = platforms.into_iter().filter_map(|(package, platforms)| {
-        let tag = tags.get(package)?;
-        let image = tag.output.reference().ok()?.clone();
-        Some(Question { image, platforms, published: !tag.is_dirty() })
-    });
-    questions.collect()
+    let question = |((image, published), platforms)| Question { image, platforms, published };
+    platforms.into_iter().map(question).collect()
 }
 
 /// Hashes the files of each build context that its tree does not see.

@@ -12,7 +12,7 @@ use super::output::Output;
 use super::plan::{Format, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
-use crate::plan::{Plan, State};
+use crate::plan::{self, Plan, State};
 use crate::report;
 use crate::run::{self, Executor, Limits, Logs, Outcome};
 use crate::settings::Environment;
@@ -52,6 +52,7 @@ pub(super) fn run(place: &Place, output: &Output, args: BuildArgs, push: bool) -
         output.say(&nothing_to_do(&prepared.plan));
         return Ok(exit::DONE);
     }
+    output.say(&plan::notes(&prepared.plan));
     let outcome = super::runtime().block_on(carry_out(prepared, &args, output, &place.environment))?;
     Ok(outcome.exit_code())
 }
@@ -70,6 +71,11 @@ fn nothing_to_do(plan: &Plan) -> String {
         if count(state) > 0 {
             line.push_str(&format!(", {} {words}", count(state)));
         }
+    }
+    match plan::stale_pin_count(plan) {
+        0 => {}
+        1 => line.push_str("; 1 stale pin"),
+        pins => line.push_str(&format!("; {pins} stale pins")),
     }
     line.push('\n');
     line

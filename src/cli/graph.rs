@@ -50,7 +50,7 @@ pub(super) fn run(place: &Place, output: &Output, args: GraphArgs) -> Ended {
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
     let selected = (!args.selectors.is_empty()).then_some(&surveyed.selected[..]);
     output.data(&match args.format {
-        Format::Dot => render::dot(graph, workspace, selected, render::DotOptions::default()),
+        Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),
     });
     Ok(exit::DONE)

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,8 +16,8 @@ use super::output::Output;
 use super::tag_args::TagArgs;
 use super::{Ended, exit};
 use crate::git::{self, PackageTag};
-use crate::problem::{Class, Fault, Problem, SourceFile};
-use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace, build_yml};
+use crate::problem::{Class, Fault, Problem};
+use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
 
 /// Print the image name of packages
 ///
@@ -76,16 +75,6 @@ enum Error {
         directory: String,
         /// Relative to the directory.
         yml: String,
-    },
-
-    /// The build yml cannot be read.
-    #[error("`{path}` cannot be read: {reason}")]
-    #[diagnostic(code(show_tag::unreadable), help("make it a readable text file"))]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// The operating system's words.
-        reason: String,
     },
 }
 
@@ -173,10 +162,11 @@ fn provenance(package: &Package, tag: &PackageTag) -> String {
 fn read_directories(current: &Path, directories: &[PathBuf], yml: &str, strict: bool) -> (Workspace, Vec<PackageId>) {
     let mut packages: BTreeMap<PackageName, Package> = BTreeMap::new();
     let mut names = Vec::new();
+    let yml = git::clean(Path::new(yml)).to_string_lossy().into_owned();
     for directory in directories {
         let path = relative(current, directory);
-        let name = PackageName::new(&path, yml);
-        packages.entry(name.clone()).or_insert_with(|| read_package(current, name.clone(), path, yml, strict));
+        let name = PackageName::new(&path, &yml);
+        packages.entry(name.clone()).or_insert_with(|| read_package(current, &path, &yml, strict));
         names.push(name);
     }
     let ids: BTreeMap<PackageName, PackageId> = packages.keys().cloned().zip((0..).map(PackageId)).collect();
@@ -195,36 +185,27 @@ fn relative(current: &Path, directory: &Path) -> String {
     }
 }
 
-fn read_package(current: &Path, name: PackageName, path: String, yml: &str, strict: bool) -> Package {
-    let directory = git::clean(&current.join(&path));
-    let file = git::clean(&directory.join(yml));
-    let mut package = Package {
-        name,
-        path: path.clone(),
+/// Reads a package after looking whether it is there at all, which is what people get wrong.
+fn read_package(current: &Path, path: &str, yml: &str, strict: bool) -> Package {
+    let directory = current.join(path);
+    let problem = if !directory.is_dir() {
+        Error::NoDirectory { directory: path.to_owned() }
+    } else if !directory.join(yml).exists() {
+        Error::NoYml { directory: path.to_owned(), yml: yml.to_owned() }
+    } else {
+        return workspace::package(current, path, yml, workspace::Options { strict });
+    };
+    Package {
+        name: PackageName::new(path, yml),
+        path: path.to_owned(),
         yml: yml.to_owned(),
         build: None,
         dockerfile: None,
-        problems: Vec::new(),
+        problems: vec![problem.into()],
         dockerfile_problem: None,
         template: None,
         warnings: Vec::new(),
-    };
-    match fs::read_to_string(&file) {
-        Ok(text) => {
-            let source = SourceFile::new(relative(current, &file), text);
-            let parsed = build_yml::parse(source, &path, strict, &|inside| fs::read_to_string(directory.join(inside)));
-            (package.build, package.problems, package.warnings) = (parsed.build, parsed.problems, parsed.warnings);
-        }
-        Err(_) if !directory.is_dir() => package.problems.push(Error::NoDirectory { directory: path }.into()),
-        Err(_) if !file.exists() => {
-            package.problems.push(Error::NoYml { directory: path, yml: yml.to_owned() }.into());
-        }
-        Err(error) => {
-            let (path, reason) = (relative(current, &file), error.to_string());
-            package.problems.push(Error::Unreadable { path, reason }.into());
-        }
     }
-    package
 }
 
 /// All packages of the workspace; with another yml than build.yml, the directories that have it.

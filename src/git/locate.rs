@@ -155,9 +155,11 @@ pub fn clean(path: &Path) -> PathBuf {
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
+            Component::ParentDir => match clean.components().next_back() {
+                Some(Component::Normal(_)) => drop(clean.pop()),
+                Some(Component::RootDir) => {}
+                _ => clean.push(".."),
+            },
             other => clean.push(other),
         }
     }
@@ -170,7 +172,9 @@ mod tests {
 
     #[test]
     fn dots_are_cleaned_lexically() {
-        for (path, expected) in [("/r/pkg/b/../a/", "/r/pkg/a"), ("/r/./x//y", "/r/x/y"), ("/../..", "/")] {
+        for (path, expected) in
+            [("/r/pkg/b/../a/", "/r/pkg/a"), ("/r/./x//y", "/r/x/y"), ("/../..", "/"), ("x/../../y", "../y")]
+        {
             assert_eq!(clean(Path::new(path)), Path::new(expected));
         }
     }

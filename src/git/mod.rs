@@ -17,6 +17,8 @@ mod process;
 mod snapshot;
 mod tag;
 mod template;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 pub use error::Error;

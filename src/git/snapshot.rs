@@ -140,6 +140,14 @@ pub(super) fn list_untracked_and_ignored(top: &Path, scopes: &BTreeSet<Vec<u8>>)
     list(top, &["ls-files", "--others", "-z"], &limits(scopes))
 }
 
+/// Asks which submodules are below directories.
+pub(super) fn list_gitlinks(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+    // `MODE ID STAGE`, a tab, the path.
+    let entries = list(top, &["ls-files", "-s", "-z"], &limits(scopes))?;
+    let links = entries.iter().filter(|entry| entry.starts_with(b"160000 "));
+    Ok(links.filter_map(|entry| Some(entry.splitn(2, |&byte| byte == b'\t').nth(1)?.to_vec())).collect())
+}
+
 /// Asks whether git quotes names that are not ASCII.
 pub(super) fn quotes_non_ascii(top: &Path) -> Result<bool, Error> {
     let output = run(&mut command(top, ["config", "--type=bool", "--get", "core.quotePath"]))?;

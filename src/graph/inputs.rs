@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::git::{PackageTag, Tags};
 use crate::image::{Platform, Reference};
-use crate::workspace::dockerfile::{ImageReference, Resolution, Scope};
+use crate::workspace::dockerfile::{Resolution, Scope};
 use crate::workspace::{BuildYml, Package, PackageId};
 
 use super::lkt::BuildArgs;
@@ -38,15 +38,26 @@ pub(super) fn nodes(
                     not_buildable: package.dockerfile_problem.as_ref().map(ToString::to_string),
                 },
             };
-            let mut not_buildable = resolution.not_buildable;
+            let mut reasons: Vec<String> = resolution.not_buildable.into_iter().collect();
             let mut references = Vec::with_capacity(resolution.references.len());
             for image in resolution.references {
-                let (state, package, reason) = meaning(&image, id, own_hash, repositories);
-                if image.reached && not_buildable.is_none() {
-                    not_buildable = reason;
-                }
+                let (state, package) = match image.expanded.as_ref().map(|text| text.parse::<Reference>()) {
+                    Ok(Ok(reference)) => {
+                        let own_hash = own_hash && image.through.iter().any(|name| name == PKG_HASH);
+                        repositories.meaning(id, &reference, own_hash)
+                    }
+                    Ok(Err(invalid)) => {
+                        if image.reached {
+                            reasons.push(format!("{invalid} (line {})", image.line));
+                        }
+                        (State::Unresolved, None)
+                    }
+                    // That this stops the build, if it does, is among the reasons of the Dockerfile.
+                    Err(_) => (State::Unresolved, None),
+                };
                 references.push(NodeReference { image, state, package });
             }
+            let not_buildable = (!reasons.is_empty()).then(|| reasons.join("; "));
             let build_args = args.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             NodeInputs { build_args, references, not_buildable }
         })
@@ -68,25 +79,4 @@ fn presets(build: &BuildYml, tag: Option<&PackageTag>) -> BTreeMap<String, Strin
         args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());
     }
     args
-}
-
-/// What a reference means, the package it names, and why it cannot be followed.
-fn meaning(
-    image: &ImageReference,
-    from: PackageId,
-    own_hash: bool,
-    repositories: &Repositories,
-) -> (State, Option<PackageId>, Option<String>) {
-    let reference = match &image.expanded {
-        Ok(text) => text.parse::<Reference>().map_err(|invalid| invalid.to_string()),
-        Err(reason) => Err(format!("`{}` cannot be expanded: {reason}", image.written)),
-    };
-    match reference {
-        Ok(reference) => {
-            let own_hash = own_hash && image.through.iter().any(|name| name == PKG_HASH);
-            let (state, package) = repositories.meaning(from, &reference, own_hash);
-            (state, package, None)
-        }
-        Err(reason) => (State::Unresolved, None, Some(reason)),
-    }
 }

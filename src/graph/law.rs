@@ -141,6 +141,16 @@ fn the_preset_hash_reaches_the_dockerfile() {
 }
 
 #[test]
+fn a_reference_made_of_the_preset_hash_follows_the_tag_of_the_command_line() {
+    let kernel = Pkg::new("k").image("kernel").tag("v6-abc").output("v6-forced");
+    let text = "ARG PKG_HASH=abc\nFROM t/kernel:v6-${PKG_HASH}\n";
+    let bcc = Pkg::new("k").yml("b.yml").image("bcc").tag("forced").dockerfile(text);
+    let repo = repo([kernel, bcc, Pkg::new("user").from("t/kernel:v6-forced")]);
+    assert_eq!(repo.edges("k:b.yml"), [(Some("k"), "t/kernel:v6-forced", Current)]);
+    assert_eq!(repo.edges("user"), [(Some("k"), "t/kernel:v6-forced", Stale)]);
+}
+
+#[test]
 fn a_package_without_a_tag_is_still_named() {
     let repo = repo([Pkg::new("base").untagged(), Pkg::new("user").from("t/base:now")]);
     assert_eq!(repo.edges("user"), [(Some("base"), "t/base:now", Stale)]);
@@ -381,7 +391,7 @@ fn two_packages_of_one_image_are_a_problem_when_both_are_asked_for() {
     let all: Vec<_> = repo.workspace.ids().collect();
     let problems = super::duplicate_outputs(&repo.workspace, &repo.tags, &all);
     let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(texts, ["`k`, `k:b.yml` all make the image `other/k:now`"]);
+    assert_eq!(texts, ["the image `other/k:now` is made by 2 packages: `k`, `k:b.yml`"]);
     assert!(problems[0].diagnostic().help().unwrap().to_string().contains("tag: \"{{.Hash}}-variant\""));
     let one = [repo.id("k"), repo.id("x"), repo.id("k")];
     assert!(super::duplicate_outputs(&repo.workspace, &repo.tags, &one).is_empty());

@@ -10,7 +10,7 @@ use crate::workspace::{PackageId, Workspace};
 
 /// Several packages that would overwrite each other's image.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{} all make the image `{image}`", packages.join(", "))]
+#[error("the image `{image}` is made by {} packages: {}", packages.len(), packages.join(", "))]
 #[diagnostic(
     code(graph::duplicate_image),
     help(

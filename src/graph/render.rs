@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::git::Tags;
 use crate::image::Platform;
+use crate::problem::Problem;
 use crate::workspace::{PackageId, PackageName, Workspace};
 
 use super::{Edge, Graph, Kind, Sort, State};
@@ -85,10 +86,7 @@ fn package<'a>(graph: &Graph, workspace: &'a Workspace, tags: &Tags, id: Package
     let tag = tags.get(id);
     let arches = package.build.iter().flat_map(|build| &build.arches);
     let platforms: BTreeSet<Platform> = arches.map(|arch| Platform::linux(&arch.value)).collect();
-    let tag_problem = tags.packages.get(id.index()).and_then(|tag| tag.as_ref()?.as_ref().err());
-    let problems = package.problems.iter().chain(tag_problem).chain(&package.dockerfile_problem);
-    let problems = problems.chain(graph.problems.get(&id).into_iter().flatten());
-    let problems: Vec<String> = problems.map(ToString::to_string).collect();
+    let problems: Vec<String> = problems(graph, workspace, tags, id).map(ToString::to_string).collect();
     let image = package.build.as_ref().map(|build| format!("{}/{}", build.org, build.image));
     let prefix = image.as_ref().map(|image| format!("{image}:")).unwrap_or_default();
     JsonPackage {
@@ -103,6 +101,19 @@ fn package<'a>(graph: &Graph, workspace: &'a Workspace, tags: &Tags, id: Package
     }
 }
 
+/// Everything that is wrong with a package, in the order in which it was found out.
+fn problems<'a>(
+    graph: &'a Graph,
+    workspace: &'a Workspace,
+    tags: &'a Tags,
+    id: PackageId,
+) -> impl Iterator<Item = &'a Problem> {
+    let package = workspace.package(id);
+    let tag = tags.packages.get(id.index()).and_then(|tag| tag.as_ref()?.as_ref().err());
+    let own = package.problems.iter().chain(tag).chain(&package.dockerfile_problem);
+    own.chain(graph.problems.get(&id).into_iter().flatten())
+}
+
 /// What a drawing shows besides packages and the edges between them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DotOptions {
@@ -113,32 +124,34 @@ pub struct DotOptions {
 /// The graph for Graphviz: an arrow leads from a package to what it needs. Current images are solid, stale pins dashed,
 /// inputs dotted; a package with a problem is red.
 #[must_use]
-pub fn dot(graph: &Graph, workspace: &Workspace, selected: Option<&[PackageId]>, options: DotOptions) -> String {
+pub fn dot(
+    graph: &Graph,
+    workspace: &Workspace,
+    tags: &Tags,
+    selected: Option<&[PackageId]>,
+    options: DotOptions,
+) -> String {
     let shown = shown(graph, workspace, selected);
     let mut text = String::from("digraph kitmake {\n  rankdir=LR;\n  node [shape=box];\n");
     let mut external = BTreeSet::new();
     let mut arrows = BTreeSet::new();
     for &id in &shown {
-        let package = workspace.package(id);
-        let broken =
-            package.build.is_none() || package.dockerfile_problem.is_some() || graph.problems.contains_key(&id);
-        let color = if broken { " [color=red]" } else { "" };
-        line(&mut text, &format!("{}{color};", quoted(package.name.as_str())));
+        let color = if problems(graph, workspace, tags, id).next().is_some() { " [color=red]" } else { "" };
+        line(&mut text, &format!("{}{color};", quoted(workspace.package(id).name.as_str())));
     }
     for edge in shown.iter().flat_map(|&id| graph.edges_of(id)) {
         let to = match edge.to {
             Some(to) => quoted(workspace.package(to).name.as_str()),
             None if options.external => {
-                let to = quoted(&edge.reference);
-                external.insert(to.clone());
-                to
+                external.insert(edge.reference.as_str());
+                outside(&edge.reference)
             }
             None => continue,
         };
         arrows.insert((edge.from, to, style(edge)));
     }
     for name in external {
-        line(&mut text, &format!("{name} [shape=ellipse, color=gray];"));
+        line(&mut text, &format!("{} [label={}, shape=ellipse, color=gray];", outside(name), quoted(name)));
     }
     for (from, to, style) in arrows {
         line(&mut text, &format!("{} -> {to}{style};", quoted(workspace.package(from).name.as_str())));
@@ -160,6 +173,11 @@ fn style(edge: &Edge) -> &'static str {
         State::External => " [color=gray]",
         State::Unresolved => " [color=red]",
     }
+}
+
+/// The node of something that is no package; the blank keeps it apart from any package of that name.
+fn outside(reference: &str) -> String {
+    quoted(&format!("outside {reference}"))
 }
 
 /// A Graphviz string: only the quote needs an escape, and a backslash must not become one.
@@ -196,14 +214,20 @@ mod tests {
     #[test]
     fn dot_draws_what_is_between_packages() {
         let repo = small();
-        insta::assert_snapshot!(dot(&repo.graph, &repo.workspace, None, DotOptions::default()));
+        insta::assert_snapshot!(dot(&repo.graph, &repo.workspace, &repo.tags, None, DotOptions::default()));
     }
 
     #[test]
     fn dot_can_draw_what_comes_from_outside() {
         let repo = small();
         let base = [repo.id("pkg/base")];
-        insta::assert_snapshot!(dot(&repo.graph, &repo.workspace, Some(&base), DotOptions { external: true }));
+        insta::assert_snapshot!(dot(
+            &repo.graph,
+            &repo.workspace,
+            &repo.tags,
+            Some(&base),
+            DotOptions { external: true }
+        ));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(super) struct Pkg {
     yml: String,
     image: String,
     tag: String,
+    output: Option<String>,
     dockerfile: Option<String>,
     arches: Vec<String>,
     build_args: Vec<String>,
@@ -35,6 +36,7 @@ impl Pkg {
             yml: "build.yml".to_owned(),
             image: path.rsplit('/').next().unwrap().to_owned(),
             tag: "now".to_owned(),
+            output: None,
             dockerfile: Some("FROM scratch\n".to_owned()),
             arches: vec!["amd64".to_owned()],
             build_args: Vec::new(),
@@ -58,6 +60,12 @@ impl Pkg {
 
     pub(super) fn tag(mut self, tag: &str) -> Self {
         tag.clone_into(&mut self.tag);
+        self
+    }
+
+    /// The tag that the command line gives it.
+    pub(super) fn output(mut self, tag: &str) -> Self {
+        self.output = Some(tag.to_owned());
         self
     }
 
@@ -171,7 +179,7 @@ impl Pkg {
         let sources = (1..).zip(&self.sources);
         PackageTag {
             identity: ImageName::new("t", &self.image, &self.tag),
-            output: ImageName::new("other", &self.image, &self.tag),
+            output: ImageName::new("other", &self.image, self.output.as_ref().unwrap_or(&self.tag)),
             hash: self.tag.clone(),
             tree: None,
             extra_sources: sources

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::demand::{Demand, arches, needs, positions};
 use super::key::UNKNOWN_ORIGIN;
-use super::node::{Node, Place, Reason, State, node_id};
+use super::node::{Node, Place, Reason, State};
 use super::recipe::Recipe;
 use super::{Inputs, OnOutdated, Request};
 use crate::graph;
@@ -143,11 +143,7 @@ fn settle(
     let mut reasons = stale_pins(inputs, member);
 
     let recipe = Recipe::new(inputs, package, platform);
-    let keys = needed.iter().map(|(node, settled)| {
-        let reference = settled.image.as_ref().map_or_else(|| node.reference.clone(), ToString::to_string);
-        (reference, node.key.as_ref().map_or_else(|| UNKNOWN_ORIGIN.to_owned(), ToString::to_string))
-    });
-    let components = recipe.as_ref().map(|recipe| recipe.components(keys.collect()));
+    let components = recipe.as_ref().map(|recipe| recipe.components(keys_of_needs(inputs, request, member, needed)));
     let own = components.as_ref().map(|components| (components.label(), components.is_definite()));
 
     let dirty_base = needed.iter().find(|(_, settled)| settled.dirty).map(|(node, _)| node.id());
@@ -281,6 +277,43 @@ fn settle(
     (node, settled)
 }
 
+/// The keys of the images of this repository that a node is built on, by reference as its Dockerfile has it. Those of
+/// stale pins, too: whether an image was made from another base does not depend on whether the pin to it is still
+/// current.
+fn keys_of_needs(
+    inputs: Inputs<'_>,
+    request: &Request,
+    member: &(PackageId, Platform),
+    needed: &[&(Node, Settled)],
+) -> BTreeMap<String, String> {
+    let references = inputs.graph.nodes.get(member).map_or(&[][..], |node| &node.references);
+    let mut keys = BTreeMap::new();
+    for reference in references.iter().filter(|reference| reference.image.reached) {
+        let (Some(package), Ok(written)) = (reference.package, &reference.image.expanded) else { continue };
+        let platform = &reference.image.platform;
+        let key = match reference.state {
+            graph::State::Current => needed
+                .iter()
+                .find(|(node, _)| node.package == package && node.platform == *platform)
+                .and_then(|(node, _)| node.key.clone()),
+            graph::State::Stale => published_key(inputs, request, written, platform),
+            _ => continue,
+        };
+        let key = key.map_or_else(|| UNKNOWN_ORIGIN.to_owned(), |key| key.to_string());
+        keys.insert(format!("{written} {platform}"), key);
+    }
+    keys
+}
+
+/// The key of an image that this repository published some time ago.
+fn published_key(inputs: Inputs<'_>, request: &Request, written: &str, platform: &Platform) -> Option<KeyLabel> {
+    let image: Reference = written.parse().ok()?;
+    let remote = image.on(request.registry.as_deref());
+    let found = [inputs.facts.in_index(&remote, platform), inputs.facts.at_arch_tag(&remote, platform)];
+    let keys = found.iter().filter_map(|fact| fact.found()?.key.clone());
+    keys.into_iter().find(|key| key.name == image.name() && key.platform == *platform)
+}
+
 /// The facts about one node, by place.
 #[derive(Default)]
 struct Look {
@@ -326,8 +359,16 @@ fn stale_pins(inputs: Inputs<'_>, member: &(PackageId, Platform)) -> Vec<Reason>
         .graph
         .edges_of(member.0)
         .filter(|edge| edge.state == graph::State::Stale && edge.platforms.contains(&member.1))
-        .filter(|edge| edge.to != Some(member.0))
-        .map(|edge| Reason::PinStale { reference: edge.reference.clone(), file: edge.file.clone(), line: edge.line })
+        .filter_map(|edge| {
+            let package = edge.to.filter(|&to| to != member.0)?;
+            Some(Reason::PinStale {
+                reference: edge.reference.clone(),
+                file: edge.file.clone(),
+                line: edge.line,
+                package: inputs.workspace.package(package).name.to_string(),
+                current: inputs.tags.get(package).map(|tag| tag.identity.to_string()),
+            })
+        })
         .collect()
 }
 
@@ -341,9 +382,4 @@ fn cannot_be_built(inputs: Inputs<'_>, member: &(PackageId, Platform), recipe: b
         Some(_) if recipe => None,
         _ => Some("its build yml, tag or Dockerfile has an error".to_owned()),
     }
-}
-
-/// `package@platform` of a member of a demand.
-pub(super) fn member_id(inputs: Inputs<'_>, member: &(PackageId, Platform)) -> String {
-    node_id(&inputs.workspace.package(member.0).name, &member.1)
 }

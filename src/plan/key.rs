@@ -44,7 +44,8 @@ pub struct Components {
     /// Context path to mode and blake3 of the files that the tree ids do not see; `deleted` for a tracked file that is
     /// gone.
     pub files: BTreeMap<String, String>,
-    /// References to packages of this repository with the key of the image really used, `unknown` where it has none.
+    /// Reference and platform of each image of this repository that it is built on, current or stale, with the key of
+    /// the image really used; `unknown` where it has none.
     pub needs: BTreeMap<String, String>,
     /// References to all other images, by their text.
     pub external: Vec<String>,

@@ -77,6 +77,10 @@ pub enum Reason {
         file: String,
         /// Counted from 1.
         line: u32,
+        /// The package that it names.
+        package: String,
+        /// What that package is called now.
+        current: Option<String>,
     },
     /// The registry lacks `image:tag-arch`.
     NotPushed,

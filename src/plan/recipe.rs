@@ -50,7 +50,7 @@ impl<'a> Recipe<'a> {
     pub(super) fn components(&self, needs: BTreeMap<String, String>) -> Components {
         let external =
             self.node.references.iter().filter(|reference| {
-                reference.image.reached && matches!(reference.state, State::External | State::Stale)
+                reference.image.reached && reference.state == State::External
             });
         let mut external: Vec<String> =
             external.filter_map(|reference| reference.image.expanded.as_ref().ok()).cloned().collect();

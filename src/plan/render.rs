@@ -1,6 +1,6 @@
 //! A plan as text for people and as JSON for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -103,6 +103,14 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
             format!("{}  {}", node.reference, places.join(", "))
         });
     }
+    out.push_str(&notes(plan));
+    out
+}
+
+/// What a plan leaves undone, and what is odd about its nodes.
+#[must_use]
+pub fn notes(plan: &Plan) -> String {
+    let mut out = String::new();
     stale_pins(&mut out, plan);
     section(
         &mut out,
@@ -144,21 +152,33 @@ fn section(
     }
 }
 
-/// Each stale pin once, whatever the number of platforms.
-fn stale_pins(out: &mut String, plan: &Plan) {
-    let mut pins: Vec<(&str, u32, &str)> = Vec::new();
-    for reason in plan.nodes.iter().flat_map(|node| &node.reasons) {
-        if let Reason::PinStale { reference, file, line } = reason {
-            pins.push((file, *line, reference));
+/// How many pins of the nodes are stale, each counted once, whatever the number of platforms.
+#[must_use]
+pub fn stale_pin_count(plan: &Plan) -> usize {
+    stale_pin_list(plan).len()
+}
+
+/// File, line, reference, and what the pinned package is now.
+fn stale_pin_list(plan: &Plan) -> BTreeSet<(&str, u32, &str, String)> {
+    let reasons = plan.nodes.iter().flat_map(|node| &node.reasons);
+    let pins = reasons.filter_map(|reason| match reason {
+        Reason::PinStale { reference, file, line, package, current } => {
+            let tag = current.as_deref().and_then(|current| current.rsplit(':').next());
+            let now = format!("{package} is {}", tag.unwrap_or("without a tag"));
+            Some((file.as_str(), *line, reference.as_str(), now))
         }
-    }
-    pins.sort_unstable();
-    pins.dedup();
+        _ => None,
+    });
+    pins.collect()
+}
+
+fn stale_pins(out: &mut String, plan: &Plan) {
+    let pins = stale_pin_list(plan);
     if !pins.is_empty() {
         let _ = writeln!(out, "stale pins: {}", pins.len());
     }
-    for (file, line, reference) in pins {
-        let _ = writeln!(out, "  {file}:{line}  {reference}");
+    for (file, line, reference, now) in pins {
+        let _ = writeln!(out, "  {file}:{line}  {reference}  ({now})");
     }
 }
 

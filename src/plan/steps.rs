@@ -179,7 +179,7 @@ impl Composer<'_> {
         }
         let step = self.add(Step {
             id: format!("fetch:{written}@{platform}"),
-            title: format!("{written} {platform}"),
+            title: short_title(&written, platform),
             node: None,
             reference: written.to_string(),
             needs: Vec::new(),
@@ -205,7 +205,7 @@ impl Composer<'_> {
         }
         let step = self.add(Step {
             id: format!("fetch:{from}@{platform}"),
-            title: format!("{from} {platform}"),
+            title: short_title(&from, platform),
             node: None,
             reference: from.to_string(),
             needs: Vec::new(),
@@ -294,4 +294,9 @@ impl Composer<'_> {
             action: Action::Index { to, entries },
         });
     }
+}
+
+/// The last component of an image's name, and the platform.
+fn short_title(image: &Reference, platform: &Platform) -> String {
+    format!("{} {platform}", image.path().rsplit('/').next().unwrap_or_default())
 }
