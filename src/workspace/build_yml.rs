@@ -122,8 +122,8 @@ pub type ReadFile<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 ///
 /// With `strict`, unknown keys are errors. `read` reads the file that `depends.docker-images.from-file` names.
 #[must_use]
-pub fn parse(source: SourceFile, package: &str, strict: bool, read: &ReadFile<'_>) -> Parsed {
-    let mut reader = Reader::new(&source, strict);
+pub fn parse(source: &SourceFile, package: &str, strict: bool, read: &ReadFile<'_>) -> Parsed {
+    let mut reader = Reader::new(source, strict);
     let root = match yaml::parse(&source.text) {
         Ok(Some(root)) => Some(root),
         Ok(None) => {

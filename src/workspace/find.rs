@@ -50,7 +50,7 @@ pub fn read(root: &Path, options: Options) -> Result<Workspace, Problem> {
         return Err(Error::NoRoot { path: written, reason: reason(&error) }.into());
     }
     let config = kitmake_yml::read(&root)?;
-    let (ymls, broken) = candidates(&root, &config);
+    let Candidates { ymls, broken } = candidates(&root, &config);
     let mut packages: Vec<Package> =
         ymls.into_par_iter().map(|(path, yml)| package(&root, &path, &yml, options)).collect();
     packages.extend(
@@ -76,7 +76,7 @@ pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package 
     let source = SourceFile::new(yml_path, text);
     let read =
         |file: &str| std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
-    let Parsed { build, problems, warnings } = build_yml::parse(source, path, options.strict, &read);
+    let Parsed { build, problems, warnings } = build_yml::parse(&source, path, options.strict, &read);
     let (dockerfile, dockerfile_problem) = match build.as_ref().map(|build| dockerfile(root, path, build)) {
         Some(Ok(dockerfile)) => (Some(dockerfile), None),
         Some(Err(problem)) => (None, Some(problem)),
@@ -132,18 +132,27 @@ fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, P
     }
 }
 
-/// The build ymls as (directory, yml), and the places that could not be looked at.
-fn candidates(root: &Path, config: &KitmakeYml) -> (BTreeSet<(String, String)>, Vec<(String, Problem)>) {
+/// A path relative to the root that could not be looked at, and why.
+type Broken = (String, Problem);
+
+/// What is to be read.
+#[derive(Default)]
+struct Candidates {
+    /// Directory and yml, relative to the root and to the directory.
+    ymls: BTreeSet<(String, String)>,
+    broken: Vec<Broken>,
+}
+
+fn candidates(root: &Path, config: &KitmakeYml) -> Candidates {
     let (walked, tracked) = std::thread::scope(|scope| {
         let tracked = scope.spawn(|| tracked(root));
         (walk(root), tracked.join().unwrap_or_default())
     });
-    let mut ymls = BTreeSet::new();
-    let mut broken = Vec::new();
+    let Candidates { mut ymls, mut broken } = Candidates::default();
     for found in walked {
         match found {
             Ok(path) => drop(ymls.insert((path, BUILD_YML.to_owned()))),
-            Err((path, error)) => broken.push((path, error.into())),
+            Err(found) => broken.push(found),
         }
     }
     for path in tracked {
@@ -156,11 +165,11 @@ fn candidates(root: &Path, config: &KitmakeYml) -> (BTreeSet<(String, String)>, 
         ymls.extend(listed.iter().map(|yml| (path.clone(), yml.clone())));
     }
     broken.sort_by(|(a, _), (b, _)| a.cmp(b));
-    (ymls, broken)
+    Candidates { ymls, broken }
 }
 
 /// The directories with a `build.yml` that git's ignore rules do not hide, in no order.
-fn walk(root: &Path) -> Vec<Result<String, (String, Error)>> {
+fn walk(root: &Path) -> Vec<Result<String, Broken>> {
     // A root that is a symbolic link is entered; none below it is.
     let base = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut builder = WalkBuilder::new(&base);
@@ -179,8 +188,10 @@ fn walk(root: &Path) -> Vec<Result<String, (String, Error)>> {
                 Ok(_) => None,
                 Err(error) => unreadable(base, &error).map(Err),
             };
-            // The receiver lives until the walk is over.
-            found.map(|found| sender.send(found)).map_or(WalkState::Continue, |_| WalkState::Continue)
+            if let Some(found) = found {
+                sender.send(found).expect("the receiver lives until the walk is over");
+            }
+            WalkState::Continue
         })
     });
     drop(sender);
@@ -188,7 +199,7 @@ fn walk(root: &Path) -> Vec<Result<String, (String, Error)>> {
 }
 
 /// The path below `base` with `/`; the base itself is `.`.
-fn relative(base: &Path, path: &Path) -> Result<String, (String, Error)> {
+fn relative(base: &Path, path: &Path) -> Result<String, Broken> {
     let path = path.strip_prefix(base).unwrap_or(path);
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     match parts {
@@ -196,13 +207,13 @@ fn relative(base: &Path, path: &Path) -> Result<String, (String, Error)> {
         Some(parts) => Ok(parts.join("/")),
         None => {
             let path = path.to_string_lossy().into_owned();
-            Err((path.clone(), Error::PathNotUtf8 { path }))
+            Err((path.clone(), Error::PathNotUtf8 { path }.into()))
         }
     }
 }
 
 /// A directory that could not be read; malformed ignore rules and what vanished meanwhile are passed over, as by git.
-fn unreadable(base: &Path, error: &ignore::Error) -> Option<(String, Error)> {
+fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
     let mut path = None;
     let mut inner = error;
     loop {
@@ -214,7 +225,7 @@ fn unreadable(base: &Path, error: &ignore::Error) -> Option<(String, Error)> {
             }
             ignore::Error::Io(error) if error.kind() != io::ErrorKind::NotFound => {
                 let path = relative(base, path?).unwrap_or_else(|(path, _)| path);
-                return Some((path.clone(), Error::Unreadable { path, reason: reason(error) }));
+                return Some((path.clone(), Error::Unreadable { path, reason: reason(error) }.into()));
             }
             _ => return None,
         }

@@ -51,14 +51,14 @@ type Listed = IndexMap<Spanned<String>, Option<Vec<Spanned<String>>>>;
 /// Reads the kitmake.yml of a root; its defaults if there is none.
 pub(super) fn read(root: &Path) -> Result<KitmakeYml, Problem> {
     match std::fs::read_to_string(root.join(FILE_NAME)) {
-        Ok(text) => parse(&SourceFile::new(FILE_NAME, text), &|path| root.join(path).exists()).map_err(Problem::from),
+        Ok(text) => parse(&SourceFile::new(FILE_NAME, text), &|path| root.join(path).exists()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(KitmakeYml::default()),
         Err(error) => Err(Error::Unreadable { path: FILE_NAME.to_owned(), reason: reason(&error) }.into()),
     }
 }
 
 /// Reads the text of a kitmake.yml; `exists` says of a path relative to the root whether anything is there.
-pub fn parse(source: &SourceFile, exists: &dyn Fn(&str) -> bool) -> Result<KitmakeYml, Error> {
+pub fn parse(source: &SourceFile, exists: &dyn Fn(&str) -> bool) -> Result<KitmakeYml, Problem> {
     let options = serde_yaml::options! { with_snippet: false };
     let file = match serde_yaml::from_str_with_options::<Option<File>>(&source.text, options) {
         Ok(file) => file.unwrap_or_default(),
@@ -80,7 +80,7 @@ fn packages(
     source: &SourceFile,
     written: Listed,
     exists: &dyn Fn(&str) -> bool,
-) -> Result<BTreeMap<String, Vec<String>>, Error> {
+) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     let mut packages: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut labels = Vec::new();
     let mut missing = |location, message: &str| {
@@ -105,11 +105,15 @@ fn packages(
             }
         }
     }
-    if labels.is_empty() { Ok(packages) } else { Err(Error::MissingListed { source_code: source.named(), labels }) }
+    if labels.is_empty() {
+        Ok(packages)
+    } else {
+        Err(Error::MissingListed { source_code: source.named(), labels }.into())
+    }
 }
 
 /// `HOST`, or `HOST/PREFIX` where a prefix is allowed.
-fn check_host(source: &SourceFile, host: Spanned<String>, prefix: bool) -> Result<String, Error> {
+fn check_host(source: &SourceFile, host: Spanned<String>, prefix: bool) -> Result<String, Problem> {
     let named = format!("{}/x", host.value).parse::<Reference>();
     if named.is_ok_and(|image| image.host().is_some() && (prefix || !host.value.contains('/'))) {
         return Ok(host.value);
@@ -120,13 +124,13 @@ fn check_host(source: &SourceFile, host: Spanned<String>, prefix: bool) -> Resul
     Err(invalid(source, host.referenced, message, help))
 }
 
-fn invalid(source: &SourceFile, location: Location, message: String, help: &str) -> Error {
+fn invalid(source: &SourceFile, location: Location, message: String, help: &str) -> Problem {
     let span = span(&range(source, location));
-    Error::InvalidValue { message, help: help.to_owned(), source_code: source.named(), span }
+    Error::InvalidValue { message, help: help.to_owned(), source_code: source.named(), span }.into()
 }
 
 /// What the YAML library says, in our words where people meet it often.
-fn syntax(source: &SourceFile, error: &DeserializeError) -> Error {
+fn syntax(source: &SourceFile, error: &DeserializeError) -> Problem {
     let error = error.without_snippet();
     let (source_code, range) = (source.named(), error.location().map_or(0..0, |location| range(source, location)));
     let span = span(&range);
@@ -137,10 +141,10 @@ fn syntax(source: &SourceFile, error: &DeserializeError) -> Error {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("the keys of kitmake.yml are {}", list(&expected)),
         };
-        return Error::UnknownKey { key: field.clone(), place: FILE_NAME.to_owned(), help, source_code, span };
+        return Error::UnknownKey { key: field.clone(), place: FILE_NAME.to_owned(), help, source_code, span }.into();
     }
     let message = error.to_string();
-    Error::InvalidYaml { path: source.path.clone(), message, source_code, span }
+    Error::InvalidYaml { path: source.path.clone(), message, source_code, span }.into()
 }
 
 /// The byte range of a place that the YAML library names.
@@ -157,13 +161,13 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<KitmakeYml, Error> {
+    fn parse(text: &str) -> Result<KitmakeYml, Problem> {
         super::parse(&SourceFile::new(FILE_NAME, text), &|path| path.starts_with("pkg/a"))
     }
 
     /// The code of the error, its help, and the texts that it points at.
     fn refused(text: &str) -> (String, String, Vec<String>) {
-        let problem = Problem::from(parse(text).unwrap_err());
+        let problem = parse(text).unwrap_err();
         let diagnostic = problem.diagnostic();
         let at =
             diagnostic.labels().unwrap().map(|label| text[label.offset()..label.offset() + label.len()].to_owned());
@@ -176,10 +180,7 @@ mod tests {
         for text in
             ["", "# nothing\n", "---\n", "{}", "~", "packages:\nregistry:\nplatforms:\ninsecure-registries: ~\n"]
         {
-            assert_eq!(
-                parse(text).map_err(Problem::from).map_err(|error| error.to_string()),
-                Ok(KitmakeYml::default())
-            );
+            assert_eq!(parse(text).map_err(|error| error.to_string()), Ok(KitmakeYml::default()));
         }
     }
 

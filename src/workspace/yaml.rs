@@ -130,7 +130,7 @@ impl Builder<'_> {
                 };
                 let span = self.trimmed(range);
                 let node = Node { span, line, kind: Kind::Scalar(scalar), size: 1, depth: 0 };
-                self.complete(anchor, node)
+                Ok(self.complete(anchor, node))
             }
             Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
                 let mapping = matches!(event, Event::MappingStart(..));
@@ -158,7 +158,7 @@ impl Builder<'_> {
                 } else {
                     Kind::Sequence(open.children)
                 };
-                self.complete(open.anchor, Node { span, line: open.line, kind, size, depth })
+                Ok(self.complete(open.anchor, Node { span, line: open.line, kind, size, depth }))
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => Ok(self.place(node.clone())),
@@ -168,12 +168,12 @@ impl Builder<'_> {
         }
     }
 
-    fn complete(&mut self, anchor: usize, node: Node) -> Result<Option<Arc<Node>>, SyntaxError> {
+    fn complete(&mut self, anchor: usize, node: Node) -> Option<Arc<Node>> {
         let node = Arc::new(node);
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        Ok(self.place(node))
+        self.place(node)
     }
 
     fn place(&mut self, node: Arc<Node>) -> Option<Arc<Node>> {
@@ -232,9 +232,9 @@ impl Node {
             Ok(Meaning::Text) | Err(_) => "text",
         };
         let line = scalar.text.lines().next().unwrap_or_default();
-        let short: String = line.chars().take(40).collect();
-        let dots = if short.len() < scalar.text.len() { "…" } else { "" };
-        format!("the {sort} `{short}{dots}`")
+        let shown: String = line.chars().take(40).collect();
+        let dots = if shown.len() < scalar.text.len() { "…" } else { "" };
+        format!("the {sort} `{shown}{dots}`")
     }
 }
 
@@ -439,19 +439,13 @@ mod tests {
         let root = parse("[&a [x], *a]").unwrap().unwrap();
         let Kind::Sequence(items) = &root.kind else { panic!() };
         assert_eq!(items[0], items[1]);
-        let mut bomb = "- &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..9 {
-            let alias = format!("*a{}, ", level - 1).repeat(9);
-            bomb.push_str(&format!("- &a{level} [{alias}]\n"));
-        }
-        assert!(parse(&bomb).unwrap_err().message.contains("unfold"));
+        let level = |level: usize| format!("- &a{level} [{}]\n", format!("*a{}, ", level - 1).repeat(9));
+        let bomb: Vec<String> = (1..9).map(level).collect();
+        assert!(parse(&format!("- &a0 [x]\n{}", bomb.concat())).unwrap_err().message.contains("unfold"));
         assert!(parse("&a [*a]").unwrap_err().message.contains("itself"));
         assert!(parse("*a").is_err());
-        let mut tower = "- &a0 x\n".to_owned();
-        for level in 1..=MAX_DEPTH {
-            tower.push_str(&format!("- &a{level} [*a{}]\n", level - 1));
-        }
-        assert!(parse(&tower).is_err());
+        let tower: Vec<String> = (1..=MAX_DEPTH).map(|level| format!("- &a{level} [*a{}]\n", level - 1)).collect();
+        assert!(parse(&format!("- &a0 x\n{}", tower.concat())).unwrap_err().message.contains("unfold"));
     }
 
     #[test]
