@@ -66,10 +66,10 @@ impl Memo {
     /// they point, directories only by being one.
     pub fn hash_all(&mut self, files: &[&Path]) -> Vec<io::Result<String>> {
         let now = SystemTime::now();
-        let hashed: Vec<_> = files.par_iter().map(|file| self.hash(file, now)).collect();
+        let fresh: Vec<_> = files.par_iter().map(|file| self.hash(file, now)).collect();
         let mut hashes = Vec::with_capacity(files.len());
-        for (file, hashed) in files.iter().zip(hashed) {
-            hashes.push(hashed.map(|(hash, stamp)| {
+        for (file, answer) in files.iter().zip(fresh) {
+            hashes.push(answer.map(|(hash, stamp)| {
                 if let Some(stamp) = stamp {
                     self.remembered.insert(file.to_path_buf(), (stamp, hash.clone()));
                 }

@@ -164,8 +164,8 @@ fn files_outside_trees(
     let mut hashes = BTreeMap::new();
     for (package, files) in packages.into_iter().zip(outside) {
         let paths: Vec<&Path> = files.values().map(PathBuf::as_path).collect();
-        let hashed = memo.hash_all(&paths);
-        let entries = files.keys().zip(hashed).map(|(path, hash)| {
+        let answers = memo.hash_all(&paths);
+        let entries = files.keys().zip(answers).map(|(path, hash)| {
             // A file that cannot be read fails the build with its name; until then it is a component like any other.
             (path.clone(), hash.unwrap_or_else(|error| format!("unreadable: {error}")))
         });

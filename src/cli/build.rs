@@ -1,5 +1,6 @@
 //! `kitmake build` and `kitmake push`: do what the plan says.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,7 +37,7 @@ pub(super) struct BuildArgs {
     keep_going: bool,
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: BuildArgs, push: bool) -> Ended {
+pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool) -> Ended {
     let settings = args.planning.settings(place, push).map_err(|problem| vec![problem])?;
     let prepared = prepare(&settings, output)?;
     if args.dry_run {
@@ -53,7 +54,7 @@ pub(super) fn run(place: &Place, output: &Output, args: BuildArgs, push: bool) -
         return Ok(exit::DONE);
     }
     output.say(&plan::notes(&prepared.plan));
-    let outcome = super::runtime().block_on(carry_out(prepared, &args, output, &place.environment))?;
+    let outcome = super::runtime().block_on(carry_out(prepared, args, output, &place.environment))?;
     Ok(outcome.exit_code())
 }
 
@@ -69,13 +70,15 @@ fn nothing_to_do(plan: &Plan) -> String {
         (State::NotBuiltHere, "not built here"),
     ] {
         if count(state) > 0 {
-            line.push_str(&format!(", {} {words}", count(state)));
+            let _ = write!(line, ", {} {words}", count(state));
         }
     }
     match plan::stale_pin_count(plan) {
         0 => {}
         1 => line.push_str("; 1 stale pin"),
-        pins => line.push_str(&format!("; {pins} stale pins")),
+        pins => {
+            let _ = write!(line, "; {pins} stale pins");
+        }
     }
     line.push('\n');
     line

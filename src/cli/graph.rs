@@ -35,7 +35,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: GraphArgs) -> Ended {
+pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let (root, current) = place.root().map_err(|problem| vec![problem])?;
     let directory = place.working_directory().map_err(|problem| vec![problem])?;
     let question = pipeline::Survey {

@@ -124,11 +124,11 @@ pub fn main() -> ExitCode {
     }
     let place = options::Place { directory: cli.directory, environment };
     let ended = match cli.verb {
-        Verb::Plan(args) => plan::run(&place, &output, args),
-        Verb::Build(args) => build::run(&place, &output, args, false),
-        Verb::Push(args) => build::run(&place, &output, args, true),
-        Verb::ShowTag(args) => show_tag::run(&place, &output, args),
-        Verb::Graph(args) => graph::run(&place, &output, args),
+        Verb::Plan(args) => plan::run(&place, &output, &args),
+        Verb::Build(args) => build::run(&place, &output, &args, false),
+        Verb::Push(args) => build::run(&place, &output, &args, true),
+        Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
+        Verb::Graph(args) => graph::run(&place, &output, &args),
     };
     let code = ended.unwrap_or_else(|problems| {
         for problem in &problems {

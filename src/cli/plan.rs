@@ -31,7 +31,7 @@ pub(super) enum Format {
     Json,
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: PlanArgs) -> Ended {
+pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs) -> Ended {
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
     let prepared = prepare(&settings, output)?;
     print(&prepared, output, args.format);

@@ -84,8 +84,8 @@ impl Fault for Error {
     }
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: ShowTagArgs) -> Ended {
-    let shown = show_tag(&args, place, output.verbose > 0)?;
+pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
+    let shown = show_tag(args, place, output.verbose > 0)?;
     for warning in &shown.warnings {
         output.warning(warning);
     }

@@ -11,7 +11,7 @@ use crate::settings::Environment;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tags")]
 pub(super) struct TagArgs {
-    /// The org of the image instead of the yml's [env: LINUXKIT_PKG_ORG]
+    /// The org of the image instead of that of the yml, as `LINUXKIT_PKG_ORG`
     #[arg(long, value_name = "ORG")]
     pub(super) org: Option<String>,
     /// This text instead of the tree hash

@@ -106,7 +106,7 @@ pub(super) fn assemble(
 }
 
 /// Everything that is wrong with a package by itself.
-fn problems_of<'a>(inputs: Inputs<'a>, package: PackageId) -> impl Iterator<Item = Problem> + 'a {
+fn problems_of(inputs: Inputs<'_>, package: PackageId) -> impl Iterator<Item = Problem> + '_ {
     let described = inputs.workspace.package(package);
     let tag = inputs.tags.packages[package.index()].as_ref().and_then(|tag| tag.as_ref().err());
     let of_graph = inputs.graph.problems.get(&package).into_iter().flatten();
@@ -116,7 +116,7 @@ fn problems_of<'a>(inputs: Inputs<'a>, package: PackageId) -> impl Iterator<Item
 
 /// Everything that is odd about a package; a template that nobody rendered is among it, since rendering is a step of
 /// its own that need not have been taken.
-fn warnings_of<'a>(inputs: Inputs<'a>, package: PackageId) -> impl Iterator<Item = Problem> + 'a {
+fn warnings_of(inputs: Inputs<'_>, package: PackageId) -> impl Iterator<Item = Problem> + '_ {
     let described = inputs.workspace.package(package);
     let dockerfile = described.dockerfile_problem.iter().filter(|_| described.template.is_some());
     described.warnings.iter().chain(dockerfile).cloned()

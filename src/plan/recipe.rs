@@ -48,10 +48,11 @@ impl<'a> Recipe<'a> {
 
     /// What the image is made from, given the keys of the images it is built on by reference.
     pub(super) fn components(&self, needs: BTreeMap<String, String>) -> Components {
-        let external =
-            self.node.references.iter().filter(|reference| {
-                reference.image.reached && reference.state == State::External
-            });
+        let external = self
+            .node
+            .references
+            .iter()
+            .filter(|reference| reference.image.reached && reference.state == State::External);
         let mut external: Vec<String> =
             external.filter_map(|reference| reference.image.expanded.as_ref().ok()).cloned().collect();
         external.sort_unstable();
