@@ -65,10 +65,11 @@ pub(super) async fn run(
         }
         .into()),
         // A context that was cut short ends both streams; the file at fault says more than the engine does.
-        (Err(error), _) => Err(match source_error(join(&mut writing).await) {
-            Some(source) => source,
-            None => failure(&error, &log),
-        }),
+        (Err(error), _) => {
+            // A context that was cut short ends both streams; the file at fault says more than the engine does.
+            let source = if writing.is_some() { source_error(join(&mut writing).await) } else { None };
+            Err(source.unwrap_or_else(|| failure(&error, &log)))
+        }
     }
 }
 

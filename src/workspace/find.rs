@@ -156,7 +156,10 @@ fn candidates(root: &Path, config: &KitmakeYml) -> Candidates {
         }
     }
     for path in tracked {
-        ymls.insert((path, BUILD_YML.to_owned()));
+        let yml = (path, BUILD_YML.to_owned());
+        if !ymls.contains(&yml) && join(root, &yml.0).join(BUILD_YML).is_file() {
+            ymls.insert(yml);
+        }
     }
     for (path, listed) in &config.packages {
         if join(root, path).join(BUILD_YML).is_file() {
@@ -232,7 +235,7 @@ fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
     }
 }
 
-/// The directories outside hidden ones with a `build.yml` that git tracks and that exists; none if git has no say.
+/// The directories outside hidden ones with a `build.yml` that git tracks, on disk or not; none if git has no say.
 fn tracked(root: &Path) -> Vec<String> {
     let output = Command::new("git")
         .arg("-C")
@@ -256,7 +259,6 @@ fn tracked(root: &Path) -> Vec<String> {
             _ => None,
         })
         .filter(|directory| *directory == "." || !directory.split('/').any(|part| part.starts_with('.')))
-        .filter(|directory| join(root, directory).join(BUILD_YML).is_file())
         .map(str::to_owned)
         .collect()
 }
