@@ -13,11 +13,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kitmake::builder::{
-    Archive, BuildError, BuildRequest, Connection, ContextSource, Credentials, Engine, Failure, RegistryAuth,
-};
+use kitmake::builder::{Archive, BuildError, BuildRequest, Connection, ContextSource, Engine, Failure, RegistryAuth};
 use kitmake::image::{Platform, Reference};
 use kitmake::problem::Class;
+use kitmake::registry::Credentials;
 use tokio::sync::mpsc;
 
 /// An engine, a prefix for the names of images, and an image with a shell.
