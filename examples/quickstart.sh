@@ -24,8 +24,8 @@ ensure_registry "$FIXTURES_REGISTRY"
 ensure_outside_images
 
 heading "build kitmake"
-cargo build --release --locked
-kitmake=${CARGO_TARGET_DIR:-$PWD/target}/release/kitmake
+cargo build --locked
+kitmake=${CARGO_TARGET_DIR:-$PWD/target}/debug/kitmake
 
 setup_temporary quickstart
 repository=$setup_directory/quickstart/monorepo

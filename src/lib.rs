@@ -20,7 +20,8 @@
 //! | [`registry`] | the OCI distribution protocol over HTTP |
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
-//! Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
+//! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
+//! quick. Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
 //! [`problem`] (what is wrong, where, what to do, and which exit code it means).
 
 pub mod builder;
