@@ -20,7 +20,7 @@ pub struct Environment {
 /// Flags with the names and the meaning that they have in `linuxkit pkg`.
 #[derive(Debug, Clone, Args)]
 pub struct TagArgs {
-    /// The org of the image instead of the yml's [env: LINUXKIT_PKG_ORG]
+    /// The org of the image instead of the yml's; `LINUXKIT_PKG_ORG` says the same
     #[arg(long, value_name = "ORG")]
     pub org: Option<String>,
     /// This text instead of the tree hash

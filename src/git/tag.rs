@@ -16,7 +16,7 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::content::Listing;
-use super::error::Quote;
+use super::error::{MISSING, Quote};
 use super::extra_source::{self, ExtraSource};
 use super::locate::{Locator, Place, Spot, TreePath, clean};
 use super::snapshot::{self, Answer, Entry, Question, Snapshot, at_or_below};
@@ -28,6 +28,9 @@ use crate::workspace::{BuildYml, PackageId, Workspace};
 
 /// The revision that tags are taken from by default; only this one can be dirty.
 const HEAD: &str = "HEAD";
+
+/// Packages that share what one locator remembers: neighbours share most of it.
+const LOCATED_AT_ONCE: usize = 1024;
 
 /// Command-line choices that change tags; the names are those of linuxkit's flags. An empty string is the same as none,
 /// except for `org`.
@@ -151,9 +154,14 @@ impl Tags {
 pub fn tags(workspace: &Workspace, packages: &[PackageId], options: &TagOptions) -> Result<Tags, Problem> {
     let asked = View::asked(options);
     let views = if asked == View::OWN { vec![asked] } else { vec![asked, View::OWN] };
-    let mut locator = Locator::default();
-    let subjects: Vec<Subject<'_>> =
-        packages.iter().filter_map(|&id| Subject::new(workspace, id, &views, &mut locator)).collect();
+    let subjects: Vec<Subject<'_>> = packages
+        .par_chunks(LOCATED_AT_ONCE)
+        .flat_map_iter(|ids| {
+            let mut locator = Locator::default();
+            let subjects = ids.iter().filter_map(|&id| Subject::new(workspace, id, &views, &mut locator));
+            subjects.collect::<Vec<_>>()
+        })
+        .collect();
     let answers = ask(&subjects, &views)?;
     let measured: Vec<Vec<Result<Measured, Problem>>> = subjects
         .par_iter()
@@ -506,16 +514,14 @@ fn ask(subjects: &[Subject<'_>], views: &[View<'_>]) -> Result<Answers, Problem>
     }
     let mut revisions: Vec<&str> = vec![HEAD];
     revisions.extend(views.iter().map(|view| view.revision).filter(|revision| *revision != HEAD));
-    let answers: Vec<Result<Answer, Error>> =
+    let answers: Vec<Result<Answer, Problem>> =
         questions.par_iter().map(|(top, question)| snapshot::ask(top, question, &revisions)).collect();
-    let mut by_top = Answers::new();
-    for (top, answer) in questions.into_keys().zip(answers) {
-        match answer {
-            Err(missing @ Error::Missing { .. }) => return Err(missing.into()),
-            answer => by_top.insert(top, answer.map_err(Problem::from)),
-        };
+    // Without a git program nothing has a tag, which is one problem and not one for each package.
+    let missing = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|problem| problem.code() == MISSING);
+    match missing {
+        Some(missing) => Err(missing.clone()),
+        None => Ok(questions.into_keys().zip(answers).collect()),
     }
-    Ok(by_top)
 }
 
 /// What is tracked in a repository with dirty directories, and how git writes it.
@@ -537,7 +543,7 @@ fn list_dirty(subjects: &[Subject<'_>], measured: &[Vec<Result<Measured, Problem
             }
         }
     }
-    let listings: Result<Vec<_>, Error> = scopes
+    let listings: Result<Vec<_>, Problem> = scopes
         .par_iter()
         .map(|(top, scopes)| {
             let names = snapshot::list_tracked(top, scopes)?;
