@@ -3,6 +3,8 @@
 //! `tests/golden/show-tag/cases.sh` makes the states and runs the program behind `$LK`; the table beside it is what
 //! linuxkit printed. The exit code must agree in zero against non-zero; the wording of errors is our own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its repository has failed")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
