@@ -3,6 +3,8 @@
 //! `tests/golden/show-tag/cases.sh` makes the states and runs the program behind `$LK`; the table beside it is what
 //! linuxkit printed. The exit code must agree in zero against non-zero; the wording of errors is our own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its repository has failed")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -106,6 +108,126 @@ fn every_state_gives_the_name_that_linuxkit_gives() {
     }
     assert_eq!(ours.len(), theirs.len());
     assert!(differences.is_empty(), "\n{differences}");
+}
+
+/// A repository with packages `p0`, `p1`, … and a way to run the program in it.
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    fn new(packages: usize) -> Self {
+        let repository = Self(tempfile::tempdir().unwrap());
+        for package in 0..packages {
+            let directory = repository.0.path().join(format!("pkg/p{package}"));
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join("build.yml"), format!("image: p{package}\n")).unwrap();
+        }
+        for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "c"]] {
+            let mut git = Command::new("git");
+            git.arg("-C").arg(repository.0.path()).args(["-c", "user.name=T", "-c", "user.email=t@example.org"]);
+            assert!(git.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").status().unwrap().success());
+        }
+        repository
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.0.path().join(file), text).unwrap();
+    }
+
+    fn show_tag(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kitmake"));
+        command.current_dir(self.0.path()).arg("show-tag").args(arguments).env_remove("LINUXKIT_PKG_ORG");
+        command
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.show_tag(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+}
+
+#[test]
+fn the_number_of_git_processes_does_not_grow_with_the_packages() {
+    let processes = |packages: usize| {
+        let repository = Repository::new(packages);
+        for package in 0..packages {
+            repository.write(&format!("pkg/p{package}/new"), "n");
+        }
+        // git writes one file for each of its processes into this directory.
+        let traces = tempfile::tempdir().unwrap();
+        let directories: Vec<String> = (0..packages).map(|package| format!("pkg/p{package}")).collect();
+        let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+        let output = repository.show_tag(&directories).env("GIT_TRACE2_EVENT", traces.path()).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().matches("-dirty-").count(), packages);
+        fs::read_dir(traces.path()).unwrap().count()
+    };
+    let few = processes(2);
+    assert!((1..=8).contains(&few), "{few}");
+    assert_eq!(processes(200), few);
+}
+
+#[test]
+fn one_bad_package_suppresses_all_output() {
+    let repository = Repository::new(2);
+    fs::create_dir(repository.0.path().join("pkg/empty")).unwrap();
+    let (code, stdout, stderr) = repository.run(&["pkg/p0", "pkg/empty", "pkg/nowhere", "pkg/p1"]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert!(stderr.contains("show_tag::no_yml") && stderr.contains("show_tag::no_directory"), "{stderr}");
+    assert_eq!(repository.run(&["--nonsense"]).0, 2);
+}
+
+#[test]
+fn names_come_in_the_order_of_the_arguments_and_as_often() {
+    let repository = Repository::new(3);
+    let (code, stdout, _) = repository.run(&["--hash", "h", "pkg/p2", "./pkg/p0/", "pkg/p2"]);
+    assert_eq!((code, stdout.as_str()), (0, "linuxkit/p2:h\nlinuxkit/p0:h\nlinuxkit/p2:h\n"));
+}
+
+#[test]
+fn the_forms_of_former_years_are_understood() {
+    let repository = Repository::new(1);
+    let (code, stdout, stderr) =
+        repository.run(&["-org=x", "-hash=foo", "-network", "-disable-content-trust", "pkg/p0"]);
+    assert_eq!((code, stdout.as_str()), (0, "x/p0:foo\n"));
+    assert_eq!(stderr, "note: `--disable-content-trust` has no meaning today and is ignored\n");
+}
+
+#[test]
+fn unknown_keys_are_errors_only_when_asked_for() {
+    let repository = Repository::new(1);
+    repository.write("pkg/p0/build.yml", "image: p0\nfoo: 1\n");
+    assert_eq!(repository.run(&["pkg/p0"]).0, 0);
+    assert_eq!(repository.run(&["--strict", "pkg/p0"]).0, 3);
+}
+
+#[test]
+fn verbose_says_what_went_into_the_tag() {
+    let repository = Repository::new(1);
+    repository.write("pkg/p0/new", "n");
+    let (_, stdout, _) = repository.run(&["-v", "--org=x", "pkg/p0"]);
+    let words: Vec<&str> = stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(words[0].starts_with("x/p0:"), "{stdout}");
+    assert_eq!(words[1..], ["package", "identity", "commit", "tree", "hash", "dirty"]);
+    assert!(stdout.contains("dirty     pkg/p0/new is neither committed nor ignored"), "{stdout}");
+}
+
+#[test]
+fn an_empty_variable_is_no_org_and_a_hook_does_not_choose_the_repository() {
+    let (repository, other) = (Repository::new(1), Repository::new(2));
+    let mut command = repository.show_tag(&["pkg/p0"]);
+    command.env("LINUXKIT_PKG_ORG", "").env("GIT_DIR", other.0.path().join(".git")).env("GIT_INDEX_FILE", "/nowhere");
+    let stdout = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert_eq!(stdout, repository.run(&["pkg/p0"]).1);
+    assert!(stdout.starts_with("linuxkit/p0:") && !stdout.contains("dirty"), "{stdout}");
+}
+
+#[test]
+fn without_git_there_is_no_tag() {
+    let repository = Repository::new(1);
+    let output = repository.show_tag(&["pkg/p0"]).env("PATH", "/nowhere").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("git::missing"));
 }
 
 #[derive(Debug)]

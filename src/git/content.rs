@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::snapshot::below;
+use crate::problem::Problem;
 
 /// What is listed in a repository, relative to its top level and sorted.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub(super) struct Listing<'a> {
 
 impl Listing<'_> {
     /// Adds the content of a directory to a hash, and returns the names of the files that are overlooked.
-    pub(super) fn hash(&self, directory: &[u8], hasher: &mut Sha256) -> Result<Vec<String>, Error> {
+    pub(super) fn hash(&self, directory: &[u8], hasher: &mut Sha256) -> Result<Vec<String>, Problem> {
         let skip = if directory.is_empty() { 0 } else { directory.len() + 1 };
         let tracked = below(self.tracked, directory).iter().map(|name| &name[skip..]);
         let untracked = below(self.untracked, directory).iter().map(|name| &name[skip..]);
@@ -65,7 +66,7 @@ fn is_regular(file: &Path) -> bool {
     file.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-fn add(file: &Path, hasher: &mut Sha256) -> Result<(), Error> {
+fn add(file: &Path, hasher: &mut Sha256) -> Result<(), Problem> {
     let Ok(mut open) = File::open(file) else { return Ok(()) };
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -74,7 +75,7 @@ fn add(file: &Path, hasher: &mut Sha256) -> Result<(), Error> {
             Ok(length) => hasher.update(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                return Err(Error::Unreadable { file: file.display().to_string(), reason: error.to_string() });
+                return Err(Error::Unreadable { file: file.display().to_string(), reason: error.to_string() }.into());
             }
         }
     }

@@ -10,6 +10,9 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use crate::problem::{Class, Fault, SourceFile, span};
 use crate::workspace::build_yml::Located;
 
+/// The code of [`Error::Missing`].
+pub(super) const MISSING: &str = "git::missing";
+
 /// A place in a build yml, if one is at fault.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Quote {

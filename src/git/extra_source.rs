@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::locate::clean;
 use super::{Dirt, Error};
-use crate::problem::{SourceFile, span};
+use crate::problem::{Problem, SourceFile, span};
 use crate::workspace::build_yml::Located;
 
 /// One extra source of a package.
@@ -23,14 +23,15 @@ pub struct ExtraSource {
 }
 
 /// The absolute source and the clean destination of an entry `SOURCE:DESTINATION`.
-pub(super) fn parse(file: &SourceFile, entry: &Located<String>, package: &Path) -> Result<(PathBuf, String), Error> {
+pub(super) fn parse(file: &SourceFile, entry: &Located<String>, package: &Path) -> Result<(PathBuf, String), Problem> {
     match entry.value.split(':').collect::<Vec<_>>()[..] {
         [source, destination] => Ok((clean(&package.join(source)), clean_slash_path(destination))),
         _ => Err(Error::ExtraSourceFormat {
             entry: entry.value.clone(),
             source_code: file.named(),
             span: span(&entry.span),
-        }),
+        }
+        .into()),
     }
 }
 
@@ -58,7 +59,7 @@ fn clean_slash_path(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn entry(text: &str) -> Result<(PathBuf, String), Error> {
+    fn entry(text: &str) -> Result<(PathBuf, String), Problem> {
         let located = Located { value: text.to_owned(), span: 0..text.len(), line: 1 };
         parse(&SourceFile::new("pkg/a/build.yml", text), &located, Path::new("/r/pkg/a"))
     }
@@ -80,7 +81,7 @@ mod tests {
     #[test]
     fn exactly_one_colon_is_needed() {
         for text in ["../../lib", "../../lib:a:b", ""] {
-            assert!(matches!(entry(text), Err(Error::ExtraSourceFormat { .. })), "{text}");
+            assert_eq!(entry(text).unwrap_err().code(), "git::extra_source_format", "{text}");
         }
     }
 }

@@ -5,10 +5,12 @@
 //! matter. A worktree or a submodule has a `.git` file and is a repository of its own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
+use crate::problem::Problem;
 
 /// Where a directory is, for git.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +67,9 @@ enum Found {
 /// Remembers what it saw, so that ten thousand siblings cost a handful of system calls each.
 #[derive(Debug, Default)]
 pub(super) struct Locator {
-    real: BTreeMap<PathBuf, Option<PathBuf>>,
-    found: BTreeMap<PathBuf, Found>,
+    // Keyed by text: paths compare component by component, which is slow.
+    real: BTreeMap<OsString, Option<PathBuf>>,
+    found: BTreeMap<OsString, Found>,
 }
 
 impl Locator {
@@ -74,7 +77,7 @@ impl Locator {
     ///
     /// # Errors
     /// When there is no directory.
-    pub(super) fn locate(&mut self, directory: &Path) -> Result<Place, Error> {
+    pub(super) fn locate(&mut self, directory: &Path) -> Result<Place, Problem> {
         let unreadable = |reason: String| Error::Unreadable { file: directory.display().to_string(), reason };
         let real = self.real(directory).ok_or_else(|| unreadable("no such directory".to_owned()))?;
         Ok(match self.find(&real) {
@@ -109,7 +112,7 @@ impl Locator {
 
     /// The path without symbolic links; `None` if it does not exist.
     fn real(&mut self, path: &Path) -> Option<PathBuf> {
-        if let Some(real) = self.real.get(path) {
+        if let Some(real) = self.real.get(path.as_os_str()) {
             return real.clone();
         }
         let real = match (path.parent(), path.file_name()) {
@@ -123,12 +126,12 @@ impl Locator {
             }),
             _ => Some(path.to_owned()),
         };
-        self.real.insert(path.to_owned(), real.clone());
+        self.real.insert(path.as_os_str().to_owned(), real.clone());
         real
     }
 
     fn find(&mut self, real: &Path) -> Found {
-        if let Some(found) = self.found.get(real) {
+        if let Some(found) = self.found.get(real.as_os_str()) {
             return found.clone();
         }
         let dot_git = real.join(".git");
@@ -137,7 +140,7 @@ impl Locator {
             _ if is_git_directory(real) => Found::GitDirectory,
             _ => real.parent().map_or(Found::Nothing, |parent| self.find(parent)),
         };
-        self.found.insert(real.to_owned(), found.clone());
+        self.found.insert(real.as_os_str().to_owned(), found.clone());
         found
     }
 }

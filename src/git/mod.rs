@@ -4,7 +4,7 @@
 //! repository that a package or an extra source lies in, and three more if something in it is dirty.
 //!
 //! ```text
-//! packages -> where is each (locate) -> what git knows (snapshot, trees) -> dirty content (content) -> name (tag)
+//! packages -> where is each (locate) -> what git knows (snapshot, trees, subject) -> dirty content (content) -> name (tag)
 //! ```
 
 mod content;
@@ -15,6 +15,7 @@ mod name;
 mod outside;
 mod process;
 mod snapshot;
+mod subject;
 mod tag;
 mod template;
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub fn outside_tree(workspace: &Workspace, tags: &Tags, packages: &[PackageId]) 
             scopes.entry(&spot.top).or_default().insert(spot.content.clone());
         }
     }
-    let listings: Result<Vec<_>, Error> = scopes
+    let listings: Result<Vec<_>, Problem> = scopes
         .into_par_iter()
         .map(|(top, scopes)| {
             let mut names = list_untracked_and_ignored(top, &scopes)?;
@@ -55,7 +55,7 @@ pub fn outside_tree(workspace: &Workspace, tags: &Tags, packages: &[PackageId]) 
         })
         .collect();
     let listings: BTreeMap<&Path, Vec<Vec<u8>>> = listings?.into_iter().collect();
-    sources.par_iter().map(|sources| collect(sources, &listings).map_err(Problem::from)).collect()
+    sources.par_iter().map(|sources| collect(sources, &listings)).collect()
 }
 
 /// One directory of a context.
@@ -107,7 +107,7 @@ fn is_itself(spot: &Spot) -> bool {
     matches!(&spot.path, TreePath::Within(path) if *path == spot.content)
 }
 
-fn collect(sources: &[Source<'_>], listings: &BTreeMap<&Path, Vec<Vec<u8>>>) -> Result<OutsideTree, Error> {
+fn collect(sources: &[Source<'_>], listings: &BTreeMap<&Path, Vec<Vec<u8>>>) -> Result<OutsideTree, Problem> {
     let mut files = OutsideTree::new();
     for source in sources {
         let mut add = |name: &[u8], file: PathBuf| {
@@ -163,7 +163,7 @@ fn context_path(destination: &str, inside: &[u8]) -> String {
 }
 
 /// Every file and link below a directory, with its path inside.
-fn walk(directory: &Path, each: &mut dyn FnMut(&[u8], PathBuf)) -> Result<(), Error> {
+fn walk(directory: &Path, each: &mut dyn FnMut(&[u8], PathBuf)) -> Result<(), Problem> {
     // A directory that is a link itself is entered, none below it is.
     let base = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let entries = WalkDir::new(&base).into_iter();

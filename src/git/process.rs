@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::Error;
+use crate::problem::Problem;
 
 /// A git command at the top level of a repository.
 pub(super) fn command<S: AsRef<OsStr>>(top: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
@@ -36,28 +37,29 @@ pub(super) fn limited_to<'a>(
 }
 
 /// Runs a command to its end, whatever its exit status.
-pub(super) fn run(command: &mut Command) -> Result<Output, Error> {
+pub(super) fn run(command: &mut Command) -> Result<Output, Problem> {
     command.output().map_err(|error| cannot_run(&error))
 }
 
 /// Runs a command whose failure is an error; returns what it wrote.
-pub(super) fn read(top: &Path, command: &mut Command) -> Result<Vec<u8>, Error> {
+pub(super) fn read(top: &Path, command: &mut Command) -> Result<Vec<u8>, Problem> {
     let output = run(command)?;
     if output.status.success() { Ok(output.stdout) } else { Err(failed(top, command, &output.stderr)) }
 }
 
 /// The error of a process that could not be started.
-pub(super) fn cannot_run(error: &io::Error) -> Error {
-    Error::Missing { reason: error.to_string() }
+pub(super) fn cannot_run(error: &io::Error) -> Problem {
+    Error::Missing { reason: error.to_string() }.into()
 }
 
 /// The error of a process that failed.
-pub(super) fn failed(top: &Path, command: &Command, stderr: &[u8]) -> Error {
+pub(super) fn failed(top: &Path, command: &Command, stderr: &[u8]) -> Problem {
     let words: Vec<_> =
         command.get_args().skip(3).map(OsStr::to_string_lossy).take_while(|word| word != "--").collect();
     let text = String::from_utf8_lossy(stderr);
     let reason = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     Error::Failed { command: words.join(" "), directory: top.display().to_string(), reason: reason.trim().to_owned() }
+        .into()
 }
 
 /// The names in a list that ends each with a NUL.

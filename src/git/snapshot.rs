@@ -15,6 +15,7 @@ use std::thread;
 use super::process::{command, failed, limited_to, read, run, split_nul};
 use super::trees::{Tree, read_trees};
 use super::{Commit, Error};
+use crate::problem::Problem;
 
 /// More directories than this are not listed one by one, but by their parents.
 const LIMITS: usize = 64;
@@ -101,7 +102,7 @@ pub(super) fn at_or_below<'a>(sorted: &'a [Vec<u8>], path: &[u8]) -> impl Iterat
 }
 
 /// Asks git about the repository whose work tree has its top level at `top`. `HEAD` must be among the revisions.
-pub(super) fn ask(top: &Path, question: &Question, revisions: &[&str]) -> Result<Answer, Error> {
+pub(super) fn ask(top: &Path, question: &Question, revisions: &[&str]) -> Result<Answer, Problem> {
     let limits = limits(&question.scopes);
     let (probe, trees, commits, modified, untracked) = thread::scope(|scope| {
         let trees = scope.spawn(|| read_trees(top, revisions, &question.paths));
@@ -126,22 +127,22 @@ pub(super) fn ask(top: &Path, question: &Question, revisions: &[&str]) -> Result
 }
 
 /// Asks what is tracked below directories, in the order of the index and once per stage.
-pub(super) fn list_tracked(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn list_tracked(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Problem> {
     list(top, &["ls-files", "-z"], &limits(scopes))
 }
 
 /// Asks what is neither tracked nor ignored below directories.
-pub(super) fn list_untracked(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn list_untracked(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Problem> {
     list(top, &["ls-files", "--others", "--exclude-standard", "-z"], &limits(scopes))
 }
 
 /// Asks what is untracked below directories, ignored or not.
-pub(super) fn list_untracked_and_ignored(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn list_untracked_and_ignored(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Problem> {
     list(top, &["ls-files", "--others", "-z"], &limits(scopes))
 }
 
 /// Asks which submodules are below directories.
-pub(super) fn list_gitlinks(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn list_gitlinks(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, Problem> {
     // `MODE ID STAGE`, a tab, the path.
     let entries = list(top, &["ls-files", "-s", "-z"], &limits(scopes))?;
     let links = entries.iter().filter(|entry| entry.starts_with(b"160000 "));
@@ -149,7 +150,7 @@ pub(super) fn list_gitlinks(top: &Path, scopes: &BTreeSet<Vec<u8>>) -> Result<Ve
 }
 
 /// Asks whether git quotes names that are not ASCII.
-pub(super) fn quotes_non_ascii(top: &Path) -> Result<bool, Error> {
+pub(super) fn quotes_non_ascii(top: &Path) -> Result<bool, Problem> {
     let output = run(&mut command(top, ["config", "--type=bool", "--get", "core.quotePath"]))?;
     Ok(output.stdout.trim_ascii() != b"false")
 }
@@ -159,25 +160,25 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// `None` when this is a work tree with its top level here, else why git takes it for no repository.
-fn probe(top: &Path) -> Result<Option<String>, Error> {
+fn probe(top: &Path) -> Result<Option<String>, Problem> {
     let directory = || top.display().to_string();
     let mut git = command(top, ["rev-parse", "--is-inside-work-tree", "--show-toplevel"]);
     let output = run(&mut git)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let (inside, shown) = stdout.split_once('\n').unwrap_or((&stdout, ""));
     if inside == "false" {
-        return Err(Error::NotInWorkTree { directory: directory() });
+        return Err(Error::NotInWorkTree { directory: directory() }.into());
     }
     if output.status.success() {
         let shown = shown.strip_suffix('\n').unwrap_or(shown);
         if Path::new(shown) != top && PathBuf::from(shown).canonicalize().ok().as_deref() != Some(top) {
-            return Err(Error::WorkTreeElsewhere { directory: directory(), top: shown.to_owned() });
+            return Err(Error::WorkTreeElsewhere { directory: directory(), top: shown.to_owned() }.into());
         }
         return Ok(None);
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
     if stderr.contains("dubious ownership") || stderr.contains("unsafe repository") {
-        return Err(Error::DubiousOwnership { directory: directory() });
+        return Err(Error::DubiousOwnership { directory: directory() }.into());
     }
     if stderr.contains("not a git repository") {
         return Ok(Some(stderr.lines().next_back().unwrap_or_default().to_owned()));
@@ -185,7 +186,7 @@ fn probe(top: &Path) -> Result<Option<String>, Error> {
     Err(failed(top, &git, &output.stderr))
 }
 
-fn read_commit(top: &Path, revision: &str) -> Result<Option<Commit>, Error> {
+fn read_commit(top: &Path, revision: &str) -> Result<Option<Commit>, Problem> {
     if revision.starts_with('-') {
         return Ok(None);
     }
@@ -204,12 +205,12 @@ fn read_commit(top: &Path, revision: &str) -> Result<Option<Commit>, Error> {
     })
 }
 
-fn list_modified(top: &Path, limits: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Error> {
+fn list_modified(top: &Path, limits: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Problem> {
     list(top, &["diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", "HEAD"], limits)
 }
 
 /// A sorted list of names; git's own order is that of bytes already, in which sorting keeps repeated names together.
-fn list(top: &Path, arguments: &[&str], limits: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Error> {
+fn list(top: &Path, arguments: &[&str], limits: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Problem> {
     let mut names = split_nul(&read(top, &mut command(top, limited_to(arguments, limits)))?);
     names.sort();
     Ok(names)

@@ -76,11 +76,8 @@ fn parse_action(action: &str) -> Result<Part, String> {
 
 /// A decimal number as Go writes it: without sign and without leading zeros, which would mean octal.
 fn parse_index(word: &str) -> Result<usize, String> {
-    let canonical = word == "0" || !word.starts_with('0');
-    if canonical
-        && word.bytes().all(|byte| byte.is_ascii_digit())
-        && let Ok(index) = word.parse()
-    {
+    let plain = (word == "0" || !word.starts_with('0')) && word.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && let Ok(index) = word.parse() {
         return Ok(index);
     }
     Err(format!("`{word}` is not a plain decimal number"))

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 
-use super::Error;
 use super::process::{cannot_run, command, failed};
+use crate::problem::Problem;
 
 /// A commit's root tree and the entries that were asked for.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ pub(super) fn read_trees(
     top: &Path,
     revisions: &[&str],
     paths: &BTreeSet<Vec<u8>>,
-) -> Result<Vec<Option<Tree>>, Error> {
+) -> Result<Vec<Option<Tree>>, Problem> {
     let mut git = command(top, ["cat-file", "--batch"]);
     git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = git.spawn().map_err(|error| cannot_run(&error))?;
