@@ -80,6 +80,7 @@ impl Bench {
             labels: BTreeMap::new(),
             network: false,
             no_cache: false,
+            registries: Vec::new(),
             tags: vec![self.name(name)],
         }
     }

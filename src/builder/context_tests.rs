@@ -20,6 +20,7 @@ fn request(directory: &Path) -> BuildRequest {
         labels: std::collections::BTreeMap::new(),
         network: true,
         no_cache: false,
+        registries: Vec::new(),
         tags: Vec::new(),
     }
 }

@@ -47,6 +47,8 @@ pub struct BuildRequest {
     pub network: bool,
     /// Whether the engine's build cache is not to be used.
     pub no_cache: bool,
+    /// Hosts of the registries that the Dockerfile's images may be pulled from.
+    pub registries: Vec<String>,
     /// Names the image gets when the build is done.
     pub tags: Vec<String>,
 }

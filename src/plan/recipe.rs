@@ -1,6 +1,6 @@
 //! How a node is built: the components of its key and the request to the builder, from one set of facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Inputs;
 use super::key::Components;
@@ -113,10 +113,19 @@ impl<'a> Recipe<'a> {
             platform: self.platform.clone(),
             build_args: self.build_args(),
             labels,
+            registries: self.registries(),
             network: self.build.network,
             no_cache: self.build.disable_cache,
             tags: tags.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// Where the engine may look for the images that the Dockerfile names.
+    fn registries(&self) -> Vec<String> {
+        let images = self.node.references.iter().filter(|reference| reference.image.reached);
+        let images = images.filter_map(|reference| reference.image.expanded.as_ref().ok()?.parse::<Reference>().ok());
+        let hosts: BTreeSet<String> = images.filter_map(|image| image.canonical().host().map(str::to_owned)).collect();
+        hosts.into_iter().collect()
     }
 
     fn sets(&self, name: &str) -> bool {

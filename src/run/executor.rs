@@ -37,7 +37,11 @@ impl Executor {
         for (name, value) in &self.proxies {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        match self.engine.build(&request, &RegistryAuth::default(), log).await {
+        let auth = match self.auth(request.registries.iter().cloned()).await {
+            Ok(auth) => auth,
+            Err(problem) => return Err(failure(FailureClass::Infrastructure, problem.diagnostic())),
+        };
+        match self.engine.build(&request, &auth, log).await {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.class() {
                 None | Some(Class::Repository | Class::Usage) => failure(FailureClass::Build, &error),
@@ -46,11 +50,10 @@ impl Executor {
         }
     }
 
-    /// The credentials that the engine needs for the registries of these images.
-    async fn auth(&self, images: impl IntoIterator<Item = &Reference>) -> Result<RegistryAuth, Problem> {
+    /// The credentials that the engine needs for these registries.
+    async fn auth(&self, hosts: impl IntoIterator<Item = String>) -> Result<RegistryAuth, Problem> {
         let mut by_host = BTreeMap::new();
-        for image in images {
-            let host = image.canonical().host().unwrap_or_default().to_owned();
+        for host in hosts {
             if let Some(credentials) = self.client.credentials(&host).await? {
                 by_host.insert(host, credentials);
             }
@@ -66,7 +69,7 @@ impl Executor {
         names: &[Reference],
         log: mpsc::Sender<String>,
     ) -> Result<(), Problem> {
-        self.engine.pull(from, platform, &self.auth([from]).await?, log).await?;
+        self.engine.pull(from, platform, &self.auth(host_of(from)).await?, log).await?;
         let pulled = from.to_string();
         for name in names {
             self.engine.tag(&pulled, name).await?;
@@ -81,11 +84,11 @@ impl Executor {
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
         match source {
             PushSource::Builder(local) if local.canonical() == to.canonical() => {
-                self.engine.push(to, &self.auth([to]).await?, log).await
+                self.engine.push(to, &self.auth(host_of(to)).await?, log).await
             }
             PushSource::Builder(local) => {
                 self.engine.tag(&local.to_string(), to).await?;
-                let pushed = self.engine.push(to, &self.auth([to]).await?, log).await;
+                let pushed = self.engine.push(to, &self.auth(host_of(to)).await?, log).await;
                 let untagged = self.engine.untag(to).await;
                 pushed.and(untagged)
             }
@@ -149,6 +152,11 @@ impl StepRunner for Executor {
                 .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
         }
     }
+}
+
+/// The registry that an image lives on.
+fn host_of(image: &Reference) -> Option<String> {
+    image.canonical().host().map(str::to_owned)
 }
 
 /// Why a step cannot be done although engine and registry answer.

@@ -27,6 +27,7 @@ pub(crate) fn build(package: &str, needs: &[u32]) -> Step {
         labels: BTreeMap::new(),
         network: false,
         no_cache: false,
+        registries: Vec::new(),
         tags: Vec::new(),
     };
     step(&format!("{package} linux/amd64"), needs, Action::Build(Box::new(request)))
