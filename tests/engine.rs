@@ -235,7 +235,7 @@ async fn a_failing_step_is_named_with_its_exit_code_and_its_output() {
         assert_eq!(exit_code, Some(7));
         let step = step.unwrap();
         assert!(step.starts_with("[2/2] RUN echo before"), "{step}");
-        let named = log.iter().position(|line| *line == step).expect("the step is named");
+        let named = log.iter().rposition(|line| *line == step).expect("the step is named");
         assert_eq!(log[named + 1..named + 3], ["before", "no newline"], "{log:#?}");
 
         let (error, _) = bench.failure("FROM BASE\nFOO bar\n").await;

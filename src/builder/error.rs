@@ -49,7 +49,7 @@ pub enum Error {
         help(
             "set DOCKER_HOST to unix://PATH or tcp://HOST:PORT, or choose another with `docker context use NAME`; \
              an engine behind ssh is reached through a tunnel: \
-             `ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST &` and DOCKER_HOST=unix:///tmp/engine.sock"
+             `ssh -nNT -L $HOME/engine.sock:/var/run/docker.sock HOST &` and DOCKER_HOST=unix://$HOME/engine.sock"
         )
     )]
     UnsupportedHost {
