@@ -1,7 +1,7 @@
 //! The builder against a real Docker Engine and a real registry.
 //!
-//! The engine is the one that `DOCKER_HOST` or the default socket gives; it must run on this machine, because a registry
-//! and a process of a build are looked for here. Every image gets a name of its own test and is removed at its end.
+//! The engine is the one that `DOCKER_HOST` or the default socket gives; it must run on this machine, because a
+//! registry and a process of a build are looked for here. Every image gets a name of its own test and is removed at its end.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
@@ -405,7 +405,8 @@ async fn registry(private: bool) -> Registry {
         String::new()
     };
     let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n{auth}",
+        "version: 0.1\nlog: {{level: error}}\n\
+         storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n{auth}",
         path("data").display()
     );
     fs::write(path("config.yml"), text).unwrap();

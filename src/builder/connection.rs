@@ -77,8 +77,8 @@ impl Connection {
         }
     }
 
-    /// The TLS material that goes with `DOCKER_HOST`: asked for by `DOCKER_TLS_VERIFY`, or by naming where it is. A peer
-    /// is always verified.
+    /// The TLS material that goes with `DOCKER_HOST`: asked for by `DOCKER_TLS_VERIFY`, or by naming where it is. A
+    /// peer is always verified.
     fn tls(&self) -> Option<Tls> {
         let named = self.cert_path.as_deref();
         let wanted = self.tls_verify || named.is_some();
