@@ -1,7 +1,7 @@
 //! The builder against a real Docker Engine and a real registry.
 //!
 //! The engine is the one that `DOCKER_HOST` or the default socket gives; it must run on this machine, because a
-//! registry and a process of a build are looked for here. Every image gets a name of its own test and is removed at its end.
+//! registry and a process of a build are looked for here. Every image gets a name of its own test, and goes with it.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
