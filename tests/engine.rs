@@ -1,7 +1,9 @@
 //! The builder against a real Docker Engine and a real registry.
 //!
-//! The engine is the one that DOCKER_HOST or the default socket gives; it must run on this machine, because a registry
-//! and a process of a build are looked for here. Every image gets a name of its own test and is removed at its end.
+//! The engine is the one that `DOCKER_HOST` or the default socket gives; it must run on this machine, because a
+//! registry and a process of a build are looked for here. Every image gets a name of its own test, and goes with it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -189,8 +192,8 @@ async fn the_engine_unpacks_the_context_so_that_later_sources_win() {
         write(&package, "run", "#!/bin/sh\n");
         fs::set_permissions(package.path().join("run"), fs::Permissions::from_mode(0o4755)).unwrap();
         write(&package, ".dockerignore", "*\n");
-        let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
-        write(&package, &long, "long");
+        let deep = format!("{}/{}", "d".repeat(200), "f".repeat(200));
+        write(&package, &deep, "deep");
         write(&one, "f", "one");
         write(&one, "g", "one");
         write(&two, "g", "two");
@@ -213,7 +216,7 @@ async fn the_engine_unpacks_the_context_so_that_later_sources_win() {
              RUN test \"$(cat /c/lib/f /c/lib/g /c/lib/kept)\" = onetwopackage\n\
              RUN test \"$(cat /c/was-a-directory)\" = 'a file' && test -f /c/was-a-link/g && test ! -L /c/was-a-link\n\
              RUN test -L /c/link && test -u /c/run && test -x /c/run && test -f /c/.dockerignore\n\
-             RUN test \"$(cat /c/{long})\" = long && test \"$(stat -c %s /c/big)\" = {}\n",
+             RUN test \"$(cat /c/{deep})\" = deep && test \"$(stat -c %s /c/big)\" = {}\n",
             bench.base,
             40 << 20
         ));
@@ -232,7 +235,7 @@ async fn a_failing_step_is_named_with_its_exit_code_and_its_output() {
         assert_eq!(exit_code, Some(7));
         let step = step.unwrap();
         assert!(step.starts_with("[2/2] RUN echo before"), "{step}");
-        let named = log.iter().position(|line| *line == step).expect("the step is named");
+        let named = log.iter().rposition(|line| *line == step).expect("the step is named");
         assert_eq!(log[named + 1..named + 3], ["before", "no newline"], "{log:#?}");
 
         let (error, _) = bench.failure("FROM BASE\nFOO bar\n").await;
@@ -300,7 +303,7 @@ fn sleeps(seconds: &str) -> bool {
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -402,7 +405,8 @@ async fn registry(private: bool) -> Registry {
         String::new()
     };
     let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n{auth}",
+        "version: 0.1\nlog: {{level: error}}\n\
+         storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n{auth}",
         path("data").display()
     );
     fs::write(path("config.yml"), text).unwrap();
@@ -524,6 +528,7 @@ async fn absent_refused_and_unreachable_are_told_apart() {
 /// Passes connections on to the engine until it is dropped, which cuts them all.
 struct Proxy {
     socket: PathBuf,
+    open: Arc<AtomicU64>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -533,17 +538,21 @@ impl Proxy {
         let engine = engine.unwrap_or_else(|| "/var/run/docker.sock".to_owned());
         let socket = directory.join("proxy.sock");
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let open = Arc::new(AtomicU64::new(0));
+        let counted = open.clone();
         let serving = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
-                let engine = engine.clone();
+                let (engine, counted) = (engine.clone(), counted.clone());
+                counted.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(async move {
                     let mut server = tokio::net::UnixStream::connect(engine).await.unwrap();
                     drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+                    counted.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { socket, serving }
+        Self { socket, open, serving }
     }
 }
 
@@ -564,6 +573,25 @@ async fn an_engine_that_goes_away_is_no_failed_build() {
         let error = running.await.unwrap().unwrap_err();
         assert_eq!(error.class(), Some(Class::Infrastructure), "{error:?}");
         eventually("the step has been stopped", || !sleeps(&seconds)).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_leaves_no_connection_behind() {
+    with_bench(async |bench: Bench| {
+        let directory = empty();
+        let proxy = Proxy::start(directory.path());
+        let host = Some(format!("unix://{}", proxy.socket.display()));
+        let (engine, _) = Engine::connect(&Connection { host, ..Connection::default() }).await.unwrap();
+        let package = empty();
+        for (name, text) in [("one", "RUN true"), ("two", "RUN false"), ("three", "FOO")] {
+            let mut request = bench.request(&format!("left:{name}"), package.path());
+            request.dockerfile_text = Some(format!("FROM {}\n{text}\n", bench.base));
+            drop(engine.build(&request, &RegistryAuth::default(), sink()).await);
+        }
+        eventually("all connections are closed", || proxy.open.load(Ordering::SeqCst) == 0).await;
+        proxy.serving.abort();
     })
     .await;
 }

@@ -2,6 +2,10 @@
 //!
 //! A build ends in one of three ways: with the id of the image, with a failure of its own, or with a problem of the
 //! context or the engine. Dropping the future drops both streams, and the engine then stops what it runs.
+//!
+//! Each build has an asynchronous runtime of its own, of one thread: the client library leaves the connection by which
+//! the engine asks for credentials to a task that ends only with its runtime, and a run of a thousand builds would keep
+//! a thousand of them.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +15,7 @@ use bollard::Docker;
 use bollard::models::{BuildInfo, BuildInfoAux};
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use futures_util::StreamExt;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -29,15 +34,43 @@ pub(super) async fn run(
     auth: &RegistryAuth,
     lines: &mpsc::Sender<String>,
 ) -> Result<String, BuildError> {
+    let stopped =
+        |reason: String| BuildError::from(Error::Engine { action: "be asked for a build".to_owned(), reason });
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| stopped(error.to_string()))?;
+    let (docker, request, auth, lines) = (docker.clone(), request.clone(), auth.clone(), lines.clone());
+    let building = runtime.spawn(build(docker, request, archives, auth, lines));
+    let _ended_on_return = Own(Some(runtime));
+    building.await.unwrap_or_else(|error| Err(stopped(error.to_string())))
+}
+
+/// A runtime that ends, with all its tasks and connections, when this is dropped, without waiting for them.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(own) = self.0.take() {
+            own.shutdown_background();
+        }
+    }
+}
+
+async fn build(
+    docker: Docker,
+    request: BuildRequest,
+    archives: Vec<ArchiveFile>,
+    auth: RegistryAuth,
+    lines: mpsc::Sender<String>,
+) -> Result<String, BuildError> {
     let (mut writer, context) = body::body();
-    let owned = request.clone();
+    let options = options(&request);
     let writing = tokio::task::spawn_blocking(move || {
-        context::write(&owned, archives, &mut writer)?;
+        context::write(&request, archives, &mut writer)?;
         writer.finish().map_err(|_| WriteError::Output)
     });
     let mut writing = Some(writing);
     let mut messages =
-        docker.build_image(options(request), Some(auth.session().collect()), Some(bollard::body_try_stream(context)));
+        docker.build_image(options, Some(auth.session().collect()), Some(bollard::body_try_stream(context)));
 
     let mut log = Log::default();
     let mut image = None;
@@ -47,7 +80,7 @@ pub(super) async fn run(
             written = join(&mut writing) => if let Some(error) = source_error(written) { return Err(error) },
             message = messages.next() => match message {
                 None => break,
-                Some(Ok(message)) => send(lines, read(message, &mut log, &mut image)).await,
+                Some(Ok(message)) => send(&lines, read(message, &mut log, &mut image)).await,
                 Some(Err(error)) => {
                     end = Err(error);
                     break;
@@ -56,7 +89,7 @@ pub(super) async fn run(
         }
     }
     drop(messages);
-    send(lines, log.finish()).await;
+    send(&lines, log.finish()).await;
     match (end, image) {
         (Ok(()), Some(image)) => Ok(image),
         (Ok(()), None) => Err(Error::Engine {

@@ -61,8 +61,8 @@ impl fmt::Display for Endpoint {
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 impl Connection {
-    /// The engine's address: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` or config.json names, else the default
-    /// socket.
+    /// The engine's address: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` or config.json names, else the
+    /// default socket.
     pub(super) fn resolve(&self) -> Result<Endpoint, Error> {
         if let Some(host) = filled(self.host.as_ref()) {
             return endpoint(host, self.tls());
@@ -77,8 +77,8 @@ impl Connection {
         }
     }
 
-    /// The TLS material that goes with `DOCKER_HOST`: asked for by `DOCKER_TLS_VERIFY`, or by naming where it is. A peer is
-    /// always verified.
+    /// The TLS material that goes with `DOCKER_HOST`: asked for by `DOCKER_TLS_VERIFY`, or by naming where it is. A
+    /// peer is always verified.
     fn tls(&self) -> Option<Tls> {
         let named = self.cert_path.as_deref();
         let wanted = self.tls_verify || named.is_some();

@@ -28,9 +28,7 @@ pub enum ContextError {
     #[error("`{}` cannot be read into the build context: {reason}", path.display())]
     #[diagnostic(
         code(builder::context_unreadable),
-        help(
-            "everything in the package directory and its extra sources enters the context: make it readable, or remove it"
-        )
+        help("all of the package directory and its extra sources enters the context: make it readable, or remove it")
     )]
     Unreadable {
         /// On disk.

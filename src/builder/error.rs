@@ -20,8 +20,8 @@ pub enum Error {
     #[diagnostic(
         code(builder::no_engine),
         help(
-            "start one with `systemctl start docker` or `dockerd &`; point to another with DOCKER_HOST or `docker context use NAME`; \
-             to plan without one, add `--offline --assume-missing`"
+            "start one with `systemctl start docker` or `dockerd &`; point to another with DOCKER_HOST or \
+             `docker context use NAME`; to plan without one, add `--offline --assume-missing`"
         )
     )]
     NoEngine {
@@ -49,7 +49,7 @@ pub enum Error {
         help(
             "set DOCKER_HOST to unix://PATH or tcp://HOST:PORT, or choose another with `docker context use NAME`; \
              an engine behind ssh is reached through a tunnel: \
-             `ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST &` and DOCKER_HOST=unix:///tmp/engine.sock"
+             `ssh -nNT -L $HOME/engine.sock:/var/run/docker.sock HOST &` and DOCKER_HOST=unix://$HOME/engine.sock"
         )
     )]
     UnsupportedHost {
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_registry_that_cannot_be_asked_is_not_the_builds_fault() {
         for message in [
-            "failed to do request: Head \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host",
+            "failed to do request: Head \"https://reg.example/v2/\": dial tcp: lookup reg.example: no such host",
             "x: pulling from host reg.example/x failed with status code [manifests 1]: 401 Unauthorized",
             "write /var/lib/docker/tmp/x: no space left on device",
         ] {

@@ -1,7 +1,7 @@
 //! The log of a build as lines of text, from the engine's trace of its steps.
 //!
-//! A step is named by a line of its own (`[2/3] RUN make`, with `CACHED ` before it if nothing ran) and named again when
-//! its output resumes after that of another one, since stages run side by side. Output comes in whole lines. Progress
+//! A step is named by a line of its own (`[2/3] RUN make`, with `CACHED ` before it if nothing ran) and again when its
+//! output resumes after that of another one, since stages run side by side. Output comes in whole lines. Progress
 //! of transfers is left out.
 
 use std::collections::BTreeMap;
