@@ -445,18 +445,17 @@ async fn what_is_pushed_can_be_pulled_by_tag_and_by_digest() {
         bench.engine.pull(&by_digest, &bench.platform, &auth, sink()).await.unwrap();
         assert_eq!(bench.engine.platform(&by_digest.to_string()).await.unwrap(), Some(bench.platform.clone()));
 
-        // Saved by digest and by name, it is placed in the context of a build.
+        // Saved by digest, it is placed in the context of a build.
         let directory = empty();
         fs::create_dir(directory.path().join("images")).unwrap();
         fs::write(directory.path().join("images/old"), "").unwrap();
-        let archive =
-            |path: &str, by_name| Archive { path: path.to_owned(), images: vec![by_digest.to_string()], by_name };
+        let archive = |path: &str| Archive { path: path.to_owned(), images: vec![by_digest.to_string()] };
         let mut request = bench.request("archive:1", directory.path());
-        request.archives = vec![archive("images/by-digest.tar", false), archive("by-name.tar", true)];
+        request.archives = vec![archive("images/one.tar"), archive("other.tar")];
         request.left_out = vec!["images".to_owned()];
         request.dockerfile_text = Some(format!(
             "FROM {}\nCOPY . /c/\nRUN test ! -e /c/images/old\n\
-             RUN for file in /c/images/by-digest.tar /c/by-name.tar; do \
+             RUN for file in /c/images/one.tar /c/other.tar; do \
              busybox tar -tf $file | busybox grep -q '^manifest.json$' || exit 1; done\n",
             bench.base
         ));
@@ -464,7 +463,7 @@ async fn what_is_pushed_can_be_pulled_by_tag_and_by_digest() {
         assert!(result.is_ok(), "{result:?}\n{}", log.join("\n"));
         bench.engine.untag(&by_digest).await.unwrap();
 
-        let missing = archive("x.tar", false);
+        let missing = archive("x.tar");
         request.archives = vec![missing];
         let error = bench.build(&request).await.0.unwrap_err();
         assert_eq!(error.class(), Some(Class::Infrastructure), "{error}");

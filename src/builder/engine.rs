@@ -146,10 +146,8 @@ impl Engine {
         log: mpsc::Sender<String>,
     ) -> Result<String, BuildError> {
         let mut archives = Vec::new();
-        for Archive { path, images, by_name } in &request.archives {
-            let names = images.iter().map(|image| if *by_name { repository(image) } else { image.clone() });
-            archives
-                .push(ArchiveFile { path: path.clone(), file: self.save_to_file(&names.collect::<Vec<_>>()).await? });
+        for Archive { path, images } in &request.archives {
+            archives.push(ArchiveFile { path: path.clone(), file: self.save_to_file(images).await? });
         }
         let id = build::run(&self.worker, request, archives, auth, &log).await?;
         for name in request.tags.iter().skip(1) {
@@ -306,12 +304,6 @@ fn absent_or(action: &str, image: &str, error: &Bollard) -> Error {
     }
 }
 
-/// `name` without tag and digest.
-fn repository(image: &str) -> String {
-    let name = image.split_once('@').map_or(image, |(name, _)| name);
-    split_tag(name).0.to_owned()
-}
-
 /// `name` and `tag` of a text without digest.
 fn split_tag(image: &str) -> (&str, Option<&str>) {
     match image.rsplit_once(':') {
@@ -353,8 +345,6 @@ mod tests {
     fn a_port_is_no_tag() {
         assert_eq!(split_tag("reg:5000/a/b"), ("reg:5000/a/b", None));
         assert_eq!(split_tag("reg:5000/a/b:1"), ("reg:5000/a/b", Some("1")));
-        assert_eq!(repository("reg:5000/a:1@sha256:00"), "reg:5000/a");
-        assert_eq!(repository("a@sha256:00"), "a");
     }
 
     #[test]

@@ -69,6 +69,4 @@ pub struct Archive {
     pub path: String,
     /// The images in it, each with a digest; the engine must have them.
     pub images: Vec<String>,
-    /// Whether the archive names the images by repository (`docker save` of a name without tag) instead of by digest.
-    pub by_name: bool,
 }

@@ -179,17 +179,13 @@ impl<'a> Recipe<'a> {
         };
         if let Some(target) = &images.target {
             let images: Vec<String> = images.images.iter().map(|image| pinned(&image.reference)).collect();
-            return if images.is_empty() {
-                Vec::new()
-            } else {
-                vec![Archive { path: target.clone(), images, by_name: true }]
-            };
+            return if images.is_empty() { Vec::new() } else { vec![Archive { path: target.clone(), images }] };
         }
         let Some(directory) = &images.target_dir else { return Vec::new() };
         let archive = |reference: &Reference| {
             let base = reference.path().rsplit('/').next().unwrap_or_default();
             let path = format!("{directory}/{base}@{}.tar", reference.digest().unwrap_or_default());
-            Archive { path, images: vec![pinned(reference)], by_name: false }
+            Archive { path, images: vec![pinned(reference)] }
         };
         images.images.iter().map(|image| archive(&image.reference)).collect()
     }
