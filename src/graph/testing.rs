@@ -212,6 +212,7 @@ impl Fault for Broken {
 }
 
 /// Packages below a root, with their tags and the graph for amd64 on an amd64 builder.
+#[derive(Debug)]
 pub(crate) struct Repo {
     pub(crate) workspace: Workspace,
     pub(crate) tags: Tags,

@@ -165,12 +165,8 @@ fn settle(
         Some(tag) if !tag.content_tag => Vouching::Mutable,
         _ => Vouching::Content,
     };
-    let subject = image.as_ref().map(|image| Subject {
-        image,
-        platform,
-        own: own.as_ref().map(|own| (own, definite)),
-        vouching,
-    });
+    let subject =
+        image.as_ref().map(|image| Subject { image, platform, own: own.as_ref().map(|own| (own, definite)), vouching });
     let findings = subject.map_or_else(Findings::nothing, |subject| Findings::new(inputs, request, subject));
 
     let hindrance = hindrance(inputs, member, components.is_some() && image.is_some(), needed);

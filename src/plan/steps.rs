@@ -247,9 +247,7 @@ impl Composer<'_> {
                 let built = self.ready.get(&(image.to_string(), node.platform.clone()));
                 (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
             }
-            Some((Place::Builder, found)) => {
-                (PushSource::Builder(self.stored_as(image, &node.platform, found)), None)
-            }
+            Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
             Some((Place::Index | Place::ArchTag, found)) => {
                 let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
                 (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)
