@@ -173,4 +173,4 @@ impl Graph {
 #[cfg(test)]
 mod law;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -13,7 +13,7 @@ use super::{Edge, Graph, State, build};
 
 /// One package of a test; its image is `t/<last component>`, its tag `now`.
 #[derive(Debug, Clone)]
-pub(super) struct Pkg {
+pub(crate) struct Pkg {
     path: String,
     yml: String,
     image: String,
@@ -30,7 +30,7 @@ pub(super) struct Pkg {
 }
 
 impl Pkg {
-    pub(super) fn new(path: &str) -> Self {
+    pub(crate) fn new(path: &str) -> Self {
         Self {
             path: path.to_owned(),
             yml: "build.yml".to_owned(),
@@ -48,69 +48,69 @@ impl Pkg {
         }
     }
 
-    pub(super) fn yml(mut self, yml: &str) -> Self {
+    pub(crate) fn yml(mut self, yml: &str) -> Self {
         yml.clone_into(&mut self.yml);
         self
     }
 
-    pub(super) fn image(mut self, image: &str) -> Self {
+    pub(crate) fn image(mut self, image: &str) -> Self {
         image.clone_into(&mut self.image);
         self
     }
 
-    pub(super) fn tag(mut self, tag: &str) -> Self {
+    pub(crate) fn tag(mut self, tag: &str) -> Self {
         tag.clone_into(&mut self.tag);
         self
     }
 
     /// The tag that the command line gives it.
-    pub(super) fn output(mut self, tag: &str) -> Self {
+    pub(crate) fn output(mut self, tag: &str) -> Self {
         self.output = Some(tag.to_owned());
         self
     }
 
-    pub(super) fn dockerfile(mut self, text: &str) -> Self {
+    pub(crate) fn dockerfile(mut self, text: &str) -> Self {
         self.dockerfile = Some(text.to_owned());
         self
     }
 
     /// A Dockerfile of this one line.
-    pub(super) fn from(self, image: &str) -> Self {
+    pub(crate) fn from(self, image: &str) -> Self {
         self.dockerfile(&format!("FROM {image}\n"))
     }
 
-    pub(super) fn arches(mut self, arches: &[&str]) -> Self {
+    pub(crate) fn arches(mut self, arches: &[&str]) -> Self {
         self.arches = arches.iter().map(|&arch| arch.to_owned()).collect();
         self
     }
 
-    pub(super) fn arg(mut self, entry: &str) -> Self {
+    pub(crate) fn arg(mut self, entry: &str) -> Self {
         self.build_args.push(entry.to_owned());
         self
     }
 
     /// An extra source by its absolute path.
-    pub(super) fn source(mut self, path: &str) -> Self {
+    pub(crate) fn source(mut self, path: &str) -> Self {
         self.sources.push(path.into());
         self
     }
 
-    pub(super) fn docker_image(mut self, reference: &str) -> Self {
+    pub(crate) fn docker_image(mut self, reference: &str) -> Self {
         self.docker_images.push(reference.to_owned());
         self
     }
 
-    pub(super) fn unreadable(mut self) -> Self {
+    pub(crate) fn unreadable(mut self) -> Self {
         self.readable = false;
         self
     }
 
-    pub(super) fn untagged(mut self) -> Self {
+    pub(crate) fn untagged(mut self) -> Self {
         self.tagged = false;
         self
     }
 
-    pub(super) fn dirty(mut self) -> Self {
+    pub(crate) fn dirty(mut self) -> Self {
         self.dirty = true;
         self
     }
@@ -212,19 +212,20 @@ impl Fault for Broken {
 }
 
 /// Packages below a root, with their tags and the graph for amd64 on an amd64 builder.
-pub(super) struct Repo {
-    pub(super) workspace: Workspace,
-    pub(super) tags: Tags,
-    pub(super) graph: Graph,
+#[derive(Debug)]
+pub(crate) struct Repo {
+    pub(crate) workspace: Workspace,
+    pub(crate) tags: Tags,
+    pub(crate) graph: Graph,
 }
 
 /// A workspace at `/r`, which need not exist.
-pub(super) fn repo<const N: usize>(packages: [Pkg; N]) -> Repo {
+pub(crate) fn repo<const N: usize>(packages: [Pkg; N]) -> Repo {
     Repo::at(Path::new("/r"), packages.into(), &[])
 }
 
 impl Repo {
-    pub(super) fn at(root: &Path, mut packages: Vec<Pkg>, platforms: &[&str]) -> Self {
+    pub(crate) fn at(root: &Path, mut packages: Vec<Pkg>, platforms: &[&str]) -> Self {
         packages.sort_by_key(|package| PackageName::new(&package.path, &package.yml));
         let tag = |package: &Pkg| match (package.readable, package.tagged) {
             (false, _) => None,
@@ -242,22 +243,22 @@ impl Repo {
         Self { workspace, tags, graph }
     }
 
-    pub(super) fn id(&self, name: &str) -> PackageId {
+    pub(crate) fn id(&self, name: &str) -> PackageId {
         self.workspace.ids().find(|&id| self.workspace.package(id).name.as_str() == name).unwrap()
     }
 
-    pub(super) fn name(&self, id: PackageId) -> &str {
+    pub(crate) fn name(&self, id: PackageId) -> &str {
         self.workspace.package(id).name.as_str()
     }
 
     /// The edges that leave a package: what they name, the reference, the state.
-    pub(super) fn edges(&self, from: &str) -> Vec<(Option<&str>, &str, State)> {
+    pub(crate) fn edges(&self, from: &str) -> Vec<(Option<&str>, &str, State)> {
         let edges = self.graph.edges_of(self.id(from));
         edges.map(|edge| (edge.to.map(|to| self.name(to)), edge.reference.as_str(), edge.state)).collect()
     }
 
     /// Who is built after whom.
-    pub(super) fn order(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn order(&self) -> Vec<(&str, &str)> {
         let order = &self.graph.order;
         let pair = |edge| {
             let (before, after) = order.edge_endpoints(edge).unwrap();
@@ -266,14 +267,14 @@ impl Repo {
         order.edge_indices().map(pair).collect()
     }
 
-    pub(super) fn problems(&self, name: &str) -> Vec<String> {
+    pub(crate) fn problems(&self, name: &str) -> Vec<String> {
         let problems = self.graph.problems.get(&self.id(name)).into_iter().flatten();
         problems.map(ToString::to_string).collect()
     }
 }
 
 /// A graph of `count` packages, in which each pair is a package and one that it needs as a current image.
-pub(super) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph) {
+pub(crate) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph) {
     let packages = (0..count).map(|index| Pkg::new(&format!("p{index:06}")).unreadable().package()).collect();
     let workspace = Workspace { root: "/r".into(), packages, config: KitmakeYml::default() };
     let id = |index: usize| PackageId(u32::try_from(index).unwrap());

@@ -57,6 +57,17 @@ impl Platform {
     pub fn variant(&self) -> Option<&str> {
         self.variant.as_deref()
     }
+
+    /// Without the variant that its architecture means anyway, as in `linux/arm64/v8`: tools differ in whether they
+    /// write it, so platforms that were read somewhere are compared in this form.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        let variant = match (self.architecture(), self.variant()) {
+            ("arm64", Some("v8")) | ("amd64", Some("v1")) | ("arm", Some("v7")) => None,
+            (_, variant) => variant.map(str::to_owned),
+        };
+        Self { variant, ..self.clone() }
+    }
 }
 
 impl fmt::Display for Platform {

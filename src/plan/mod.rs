@@ -4,11 +4,14 @@
 //! a registry, or knows the time: the same inputs give the same plan, byte for byte.
 //!
 //! It is made in three passes. [`demand`] walks from the selected packages to what they need and collects the platforms
-//! each is needed on. [`decide`] walks back, bases first, and settles for each node its key and its state. [`steps`]
-//! turns the nodes that are to be built, brought or pushed into steps.
+//! each is needed on. [`decide`] walks back, bases first, and settles for each node its key and its state: `found` has
+//! what is believed of the places, `verdict` the rules on it. [`steps`] turns the nodes that are to be built, brought or
+//! pushed into steps.
 
+mod bases;
 mod decide;
 mod demand;
+mod found;
 pub mod key;
 mod node;
 mod problem;
@@ -16,6 +19,11 @@ mod recipe;
 mod render;
 mod step;
 mod steps;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +57,7 @@ pub enum OnOutdated {
     /// Use it and say so.
     #[default]
     Warn,
-    /// Build it again and, with a push, overwrite the published tag.
+    /// Build it again if it is selected or needed by one that is built and, with a push, overwrite the published tag.
     Rebuild,
     /// Fail the plan.
     Error,

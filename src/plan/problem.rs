@@ -7,8 +7,10 @@ use thiserror::Error;
 
 use super::decide::Decided;
 use super::demand::Demand;
+use super::found::Published;
 use super::node::{Place, State};
 use super::step::Step;
+use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request};
 use crate::graph;
 use crate::image::Reference;
@@ -43,6 +45,20 @@ pub enum PlanError {
         /// The image.
         image: String,
     },
+    /// The name that an image would get is none.
+    #[error("the image of `{package}` cannot be called `{name}`: {why}")]
+    #[diagnostic(
+        code(plan::illegal_name),
+        help("change `org`, `image` or `tag` in its build yml, or the flags that replace them")
+    )]
+    IllegalName {
+        /// The package.
+        package: String,
+        /// The name.
+        name: String,
+        /// The rule that it breaks.
+        why: String,
+    },
     /// A published image was made from other inputs, and that is to be an error.
     #[error("`{image}` for {platform} is there, but was made from other inputs than `{package}` has here")]
     #[diagnostic(
@@ -63,7 +79,7 @@ impl Fault for PlanError {
     fn class(&self) -> Class {
         match self {
             Self::NotAsked { .. } => Class::Infrastructure,
-            Self::DirtyPush { .. } | Self::Outdated { .. } => Class::Repository,
+            Self::DirtyPush { .. } | Self::IllegalName { .. } | Self::Outdated { .. } => Class::Repository,
         }
     }
 }
@@ -87,9 +103,11 @@ pub(super) fn assemble(
     let mut warnings: Vec<Problem> = Vec::new();
     for &package in &packages {
         problems.extend(problems_of(inputs, package));
+        problems.extend(illegal_name(inputs, package));
         warnings.extend(warnings_of(inputs, package));
     }
-    problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &request.selected));
+    let together: Vec<PackageId> = packages.iter().copied().collect();
+    problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &together));
     for index in 0..decided.nodes.len() {
         problems.extend(problems_of_node(request, &decided, index));
     }
@@ -122,13 +140,24 @@ fn warnings_of(inputs: Inputs<'_>, package: PackageId) -> impl Iterator<Item = P
     described.warnings.iter().chain(dockerfile).cloned()
 }
 
+/// The name that the command line or the yml gives an image need not be one that an engine takes.
+fn illegal_name(inputs: Inputs<'_>, package: PackageId) -> Option<Problem> {
+    let name = &inputs.tags.get(package)?.output;
+    let why = name.reference().err()?.reason.to_owned();
+    let package = inputs.workspace.package(package).name.to_string();
+    Some(PlanError::IllegalName { package, name: name.to_string(), why }.into())
+}
+
 fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
     let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
     let mut problems = Vec::new();
-    if settled.used {
-        problems.extend(settled.unanswered.iter().cloned());
+    // What cannot be built is said to be so; the question where it is matters only to those that need it.
+    if let Supply::Open(questions) = &settled.supply
+        && (settled.needed || node.selected && node.state == State::Unknown)
+    {
+        problems.extend(questions.iter().cloned());
     }
-    if request.on_outdated == OnOutdated::Error && node.state == State::Outdated && settled.used {
+    if request.on_outdated == OnOutdated::Error && node.state == State::Outdated && decided.is_used(index) {
         problems.push(
             PlanError::Outdated {
                 package: node.name.to_string(),
@@ -138,22 +167,32 @@ fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<P
             .into(),
         );
     }
-    let pushed = request.push && node.selected && (settled.build || settled.place.is_some());
-    if pushed && settled.dirty {
+    if request.push && node.selected {
+        problems.extend(problems_of_push(request, decided, index));
+    }
+    problems
+}
+
+fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
+    let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
+    if settled.dirty && (decided.is_delivered(index) || node.state == State::Unknown) {
         let base = node.reasons.iter().find_map(|reason| match reason {
             super::Reason::BuiltOnDirty { node } => Some(format!("built on `{node}`, which is dirty")),
             _ => None,
         });
         let why = base.unwrap_or_else(|| "dirty".to_owned());
-        problems.push(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
-    } else if pushed && !settled.build && !request.assume_missing.contains(&node.package) {
-        match &settled.arch_tag {
-            Fact::Unknown(problem) => problems.push(problem.clone()),
-            Fact::NotAsked => problems.extend(settled.image.as_ref().map(|image| not_asked(Place::ArchTag, image))),
-            Fact::Yes(()) | Fact::No => {}
-        }
+        return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
     }
-    problems
+    let certain = decided.is_built(index) || request.assume_missing.contains(&node.package);
+    if certain || !decided.is_publishable(index) {
+        return None;
+    }
+    let Published { arch_tag, index: listed } = &settled.published;
+    [(Place::ArchTag, arch_tag), (Place::Index, listed)].into_iter().find_map(|(place, fact)| match fact {
+        Fact::Unknown(problem) => Some(problem.clone()),
+        Fact::NotAsked => settled.image.as_ref().map(|image| not_asked(place, image)),
+        Fact::Yes(()) | Fact::No => None,
+    })
 }
 
 /// Without repetitions, in the same order.

@@ -6,23 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{Decided, Settled};
+use super::decide::Decided;
+use super::found::right;
 use super::node::Place;
 use super::recipe::Recipe;
 use super::step::{Action, IndexEntry, PushSource, Step, StepIndex};
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, arch_tag};
+use crate::presence::{Fact, Found, arch_tag};
 use crate::workspace::PackageId;
 
 /// The steps of a plan.
 pub(super) fn steps(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Step> {
     let mut composer = Composer { inputs, request, decided, steps: Vec::new(), ready: BTreeMap::new() };
     for &index in &decided.order {
-        if decided.settled[index].build {
+        if decided.is_built(index) {
             composer.build(index);
-        } else if request.pull && decided.nodes[index].selected {
+        } else if request.pull && decided.is_delivered(index) {
             composer.bring(index);
         }
     }
@@ -108,8 +109,8 @@ impl Composer<'_> {
         if let Some(&step) = self.ready.get(&(image.to_string(), node.platform.clone())) {
             return Some(step);
         }
-        let (place, found) = settled.place.as_ref()?;
-        if *place == Place::Builder {
+        let (place, found) = settled.found()?;
+        if place == Place::Builder {
             return None;
         }
         let remote = image.on(self.request.registry.as_deref());
@@ -136,17 +137,21 @@ impl Composer<'_> {
         let step = self.bring(index);
         let written = reference.image.expanded.as_deref().ok().and_then(|text| text.parse::<Reference>().ok());
         let as_written = written.is_some_and(|written| written.canonical() == image.canonical());
-        let suffixed = arch_tag(&image, platform);
-        let facts = self.inputs.facts;
-        let plain_is_right = *platform == self.request.builder
-            && as_written
-            && (step.is_some()
-                || match (facts.on_builder(&image).found(), facts.on_builder(&suffixed).found()) {
-                    (Some(plain), Some(suffixed)) => plain.digest == suffixed.digest,
-                    (Some(_), None) => true,
-                    (None, _) => false,
-                });
-        (step, (!plain_is_right).then_some(suffixed))
+        let as_written = as_written && *platform == self.request.builder;
+        if step.is_some() {
+            return (step, (!as_written).then(|| arch_tag(&image, platform)));
+        }
+        let Some((_, found)) = self.decided.settled[index].found() else { return (None, None) };
+        let plain = self.inputs.facts.on_builder(&image);
+        let plain_is_right = as_written && plain.found().is_some_and(|plain| plain.digest == found.digest);
+        (None, (!plain_is_right).then(|| self.stored_as(&image, platform, found)))
+    }
+
+    /// The name under which the builder has an image that was found there.
+    fn stored_as(&self, image: &Reference, platform: &Platform, found: &Found) -> Reference {
+        let suffixed = arch_tag(image, platform);
+        let there = self.inputs.facts.on_builder(&suffixed);
+        if there.found().is_some_and(|there| there.digest == found.digest) { suffixed } else { image.clone() }
     }
 
     /// The same for an image that this repository published some time ago: the engine looks for it by itself, unless
@@ -168,7 +173,7 @@ impl Composer<'_> {
         let name = (!own).then(|| suffixed.clone());
         let there = |name: &Reference| {
             let found = self.inputs.facts.on_builder(name);
-            found.found().is_some_and(|found| found.platform.as_ref().is_none_or(|there| there == platform))
+            right(found, platform).found().is_some()
         };
         if there(if own { &written } else { &suffixed }) {
             return (None, name);
@@ -220,8 +225,7 @@ impl Composer<'_> {
         let decided = self.decided;
         let mut packages: BTreeMap<PackageId, Vec<usize>> = BTreeMap::new();
         for (index, node) in decided.nodes.iter().enumerate() {
-            let settled = &decided.settled[index];
-            if node.selected && !settled.dirty && (settled.build || settled.place.is_some()) {
+            if decided.is_publishable(index) {
                 packages.entry(node.package).or_default().push(index);
             }
         }
@@ -234,54 +238,53 @@ impl Composer<'_> {
     fn push(&mut self, index: usize) -> Option<StepIndex> {
         let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
         let image = settled.image.as_ref()?;
-        if !settled.build && matches!(settled.arch_tag, Fact::Yes(())) {
+        if !self.decided.is_built(index) && matches!(settled.published.arch_tag, Fact::Yes(())) {
             return None;
         }
         let remote = image.on(self.request.registry.as_deref());
-        let source = self.push_source(settled, image, &remote, &node.platform);
-        let needs = self.ready.get(&(image.to_string(), node.platform.clone())).copied().into_iter().collect();
+        let (source, built) = match settled.found() {
+            None => {
+                let built = self.ready.get(&(image.to_string(), node.platform.clone()));
+                (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
+            }
+            Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
+            Some((Place::Index | Place::ArchTag, found)) => {
+                let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
+                (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)
+            }
+        };
         let to = arch_tag(&remote, &node.platform);
         Some(self.add(Step {
             id: format!("push:{}", node.id()),
             title: format!("{} {}", node.name, node.platform),
             node: Some(index),
             reference: to.to_string(),
-            needs,
+            needs: built.into_iter().collect(),
             action: Action::Push { source, to },
         }))
-    }
-
-    fn push_source(&self, settled: &Settled, image: &Reference, remote: &Reference, platform: &Platform) -> PushSource {
-        let suffixed = arch_tag(image, platform);
-        match &settled.place {
-            Some((Place::Index | Place::ArchTag, found)) if !settled.build => {
-                let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
-                PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone()))
-            }
-            Some((Place::Builder, _)) if !settled.build => {
-                let has_suffixed = self.inputs.facts.on_builder(&suffixed).found().is_some();
-                PushSource::Builder(if has_suffixed { suffixed } else { image.clone() })
-            }
-            _ => PushSource::Builder(suffixed),
-        }
     }
 
     /// The index is written after the images that it lists, and only if it lacks one of them.
     fn index(&mut self, members: &[usize], pushes: &[Option<StepIndex>]) {
         let decided = self.decided;
-        let listed = |&index: &usize| matches!(decided.settled[index].index, Fact::Yes(()));
+        let listed = |&index: &usize| matches!(decided.settled[index].published.index, Fact::Yes(()));
         if members.iter().all(listed) && pushes.iter().all(Option::is_none) {
             return;
         }
         let Some(&first) = members.first() else { return };
         let (node, Some(image)) = (&decided.nodes[first], &decided.settled[first].image) else { return };
         let to = image.on(self.request.registry.as_deref());
-        let entries = members.iter().map(|&index| {
+        let entries = members.iter().zip(pushes).map(|(&index, push)| {
             let node = &decided.nodes[index];
+            // What is pushed is the node; what is there already may be another image, of which its own label speaks.
+            let key = match (push, self.inputs.facts.at_arch_tag(&to, &node.platform).found()) {
+                (None, Some(found)) => found.key.as_ref(),
+                _ => node.key.as_ref(),
+            };
             IndexEntry {
                 platform: node.platform.clone(),
                 image: arch_tag(&to, &node.platform),
-                key: node.key.as_ref().map(ToString::to_string),
+                key: key.map(ToString::to_string),
             }
         });
         let entries = entries.collect();

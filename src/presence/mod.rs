@@ -87,7 +87,10 @@ impl Facts {
     #[must_use]
     pub fn in_index(&self, name: &Reference, platform: &Platform) -> Fact<&Found> {
         match self.registry.get(&name.canonical().to_string()).map(|registered| &registered.index) {
-            Some(Fact::Yes(index)) => index.get(platform).map_or(Fact::No, Fact::Yes),
+            Some(Fact::Yes(index)) => {
+                let listed = index.iter().find(|(listed, _)| listed.normal() == platform.normal());
+                listed.map_or(Fact::No, |(_, found)| Fact::Yes(found))
+            }
             Some(Fact::No) => Fact::No,
             Some(Fact::Unknown(problem)) => Fact::Unknown(problem.clone()),
             Some(Fact::NotAsked) | None => Fact::NotAsked,

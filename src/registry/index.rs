@@ -93,7 +93,7 @@ impl Entry {
     /// Whether it serves this platform: a variant that an architecture has anyway may be left out on either side.
     #[must_use]
     pub fn serves(&self, wanted: &Platform) -> bool {
-        self.platform().is_some_and(|platform| normal(&platform) == normal(wanted))
+        self.platform().is_some_and(|platform| platform.normal() == wanted.normal())
     }
 
     /// The digest of the manifest that this attestation speaks of; `None` if it is no attestation.
@@ -142,14 +142,14 @@ impl Index {
     #[must_use]
     pub fn union(existing: Option<&Self>, entries: &[Entry]) -> Self {
         let fresh: BTreeMap<_, _> =
-            entries.iter().map(|entry| (entry.platform().map(|platform| normal(&platform)), entry)).collect();
+            entries.iter().map(|entry| (entry.platform().map(|platform| platform.normal()), entry)).collect();
         let there = existing.map(Self::entries).unwrap_or_default();
         let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
             there.iter().partition(|entry| entry.attests().is_some());
 
         let mut manifests: Vec<Entry> = Vec::new();
         for entry in images {
-            let replaced = entry.platform().and_then(|platform| fresh.get(&Some(normal(&platform))));
+            let replaced = entry.platform().and_then(|platform| fresh.get(&Some(platform.normal())));
             if replaced.is_none_or(|new| new.descriptor.digest == entry.descriptor.digest) && !manifests.contains(entry)
             {
                 manifests.push(entry.clone());
@@ -157,7 +157,7 @@ impl Index {
         }
         for (platform, entry) in fresh {
             let same = |old: &Entry| {
-                old.platform().map(|platform| normal(&platform)) == platform
+                old.platform().map(|platform| platform.normal()) == platform
                     && old.descriptor.digest == entry.descriptor.digest
             };
             if !manifests.iter().any(same) {
@@ -200,15 +200,6 @@ impl Index {
         let file = File { schema_version: 2, media_type: media_type::OCI_INDEX, index: self };
         serde_json::to_vec(&file).expect("an index holds only text, numbers and what was JSON before")
     }
-}
-
-/// A platform without the variant that its architecture means anyway.
-fn normal(platform: &Platform) -> (String, String, Option<String>) {
-    let variant = match (platform.architecture(), platform.variant()) {
-        ("arm64", Some("v8")) | ("amd64", Some("v1")) | ("arm", Some("v7")) => None,
-        (_, variant) => variant.map(str::to_owned),
-    };
-    (platform.os().to_owned(), platform.architecture().to_owned(), variant)
 }
 
 #[cfg(test)]

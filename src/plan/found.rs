@@ -1,0 +1,186 @@
+//! What the places have under the name of a node, and how far each image there is to be believed.
+//!
+//! An image is usable when it is not known to be made from other inputs. On a registry such an image is still usable,
+//! and called outdated; on the builder it is not, so that it is never published. A tag that does not contain the tree
+//! hash, and the tag of a dirty package, vouch for nothing: there only an equal key counts.
+
+use super::node::Place;
+use super::{Inputs, OnOutdated, Request};
+use crate::image::{Platform, Reference};
+use crate::presence::{Fact, Found, KeyLabel, arch_tag};
+use crate::problem::Problem;
+
+/// What the key of an image says, compared with the key that the node has here; the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// Made from the same inputs.
+    Same,
+    /// It carries no key, or the keys cannot be compared.
+    Unknown,
+    /// Made from other inputs.
+    Other,
+}
+
+/// How far the tag of a node speaks for the image under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vouching {
+    /// It contains the tree hash.
+    Content,
+    /// It does not, so that only an equal key counts.
+    Mutable,
+    /// It is that of dirty files: mutable, and never on a registry.
+    Dirty,
+}
+
+/// An image under the name of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) origin: Origin,
+    pub(super) place: Place,
+    pub(super) found: Found,
+}
+
+/// What an image is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The name that is looked for, with its tag.
+    pub(super) image: &'a Reference,
+    pub(super) platform: &'a Platform,
+    /// The key that the node has here, and whether it says all there is to say.
+    pub(super) own: Option<(&'a KeyLabel, bool)>,
+    pub(super) vouching: Vouching,
+}
+
+/// Whether the registry has a node; under a tag that vouches for nothing only an equal key says so.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    /// As `image:tag-arch`.
+    pub(super) arch_tag: Fact<()>,
+    /// Listed by the index `image:tag`.
+    pub(super) index: Fact<()>,
+}
+
+/// Everything the places say about a node.
+#[derive(Debug)]
+pub(super) struct Findings {
+    /// All that is under its name: builder, index, `tag-arch`.
+    pub(super) candidates: Vec<Candidate>,
+    /// The one that is used, if one is usable.
+    pub(super) chosen: Option<Candidate>,
+    /// The questions that failed or were not asked.
+    pub(super) unanswered: Vec<Problem>,
+    pub(super) published: Published,
+}
+
+impl Findings {
+    /// What is known of a node without a name.
+    pub(super) fn nothing() -> Self {
+        let published = Published { arch_tag: Fact::No, index: Fact::No };
+        Self { candidates: Vec::new(), chosen: None, unanswered: Vec::new(), published }
+    }
+
+    /// Looks at all places.
+    pub(super) fn new(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> Self {
+        let facts = look(inputs, request, subject);
+        let mut candidates = Vec::new();
+        let mut unanswered: Vec<Problem> = Vec::new();
+        for (place, fact) in [Place::Builder, Place::Index, Place::ArchTag].into_iter().zip(&facts) {
+            let problem = match fact {
+                Fact::Yes(found) => {
+                    candidates.push(Candidate { origin: subject.origin(found), place, found: found.clone() });
+                    continue;
+                }
+                Fact::No => continue,
+                Fact::Unknown(problem) => problem.clone(),
+                Fact::NotAsked => super::problem::not_asked(place, subject.image),
+            };
+            if !unanswered.iter().any(|known| known.to_string() == problem.to_string()) {
+                unanswered.push(problem);
+            }
+        }
+        let usable = candidates.iter().filter(|candidate| subject.can_use(candidate));
+        let chosen = usable.min_by_key(|candidate| (candidate.origin, candidate.place)).cloned();
+        let [_, index, arch_tag] = facts;
+        let origin_at = |place| candidates.iter().find(|candidate| candidate.place == place).map(|found| found.origin);
+        let (listed, tagged) = (origin_at(Place::Index), origin_at(Place::ArchTag));
+        // An image made from other inputs is in the way of the right one, where that is to replace it.
+        let replaced = request.on_outdated == OnOutdated::Rebuild
+            && chosen.as_ref().is_some_and(|chosen| chosen.origin == Origin::Same);
+        let in_the_way = |origin, replaced: bool| origin == Some(Origin::Other) && replaced;
+        let published = Published {
+            arch_tag: subject.counts(arch_tag, tagged, in_the_way(tagged, replaced)),
+            // An index that lists another image than the right `tag-arch` was not written to the end.
+            index: subject.counts(index, listed, in_the_way(listed, replaced || tagged == Some(Origin::Same))),
+        };
+        Self { candidates, chosen, unanswered, published }
+    }
+
+    /// Whether a registry has the node, and only as made from other inputs.
+    pub(super) fn published_from_other_inputs(&self) -> bool {
+        let mut published = self.candidates.iter().filter(|candidate| candidate.place != Place::Builder).peekable();
+        published.peek().is_some() && published.all(|candidate| candidate.origin == Origin::Other)
+    }
+}
+
+impl Subject<'_> {
+    /// The key of an image, if it speaks of this node and not of an image that it was built on.
+    pub(super) fn key_of<'f>(&self, found: &'f Found) -> Option<&'f KeyLabel> {
+        found.key.as_ref().filter(|key| key.name == self.image.name() && key.platform == *self.platform)
+    }
+
+    fn origin(&self, found: &Found) -> Origin {
+        match (self.key_of(found), self.own) {
+            (Some(key), Some((own, _))) if own.hash == key.hash => Origin::Same,
+            (Some(_), Some((_, true))) => Origin::Other,
+            _ => Origin::Unknown,
+        }
+    }
+
+    fn can_use(&self, candidate: &Candidate) -> bool {
+        match candidate.origin {
+            Origin::Same => true,
+            Origin::Unknown => self.vouching == Vouching::Content,
+            Origin::Other => self.vouching == Vouching::Content && candidate.place != Place::Builder,
+        }
+    }
+
+    /// Whether what a registry has is the node.
+    fn counts(&self, fact: Fact<Found>, origin: Option<Origin>, in_the_way: bool) -> Fact<()> {
+        match fact {
+            Fact::Yes(_) if in_the_way => Fact::No,
+            Fact::Yes(_) if self.vouching != Vouching::Content && origin != Some(Origin::Same) => Fact::No,
+            Fact::Yes(_) => Fact::Yes(()),
+            Fact::No => Fact::No,
+            Fact::Unknown(problem) => Fact::Unknown(problem),
+            Fact::NotAsked => Fact::NotAsked,
+        }
+    }
+}
+
+/// The facts about builder, index and `tag-arch`; an image of another platform is none.
+fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Found>; 3] {
+    let (image, platform) = (subject.image, subject.platform);
+    let facts = inputs.facts;
+    let mut builder = right(facts.on_builder(&arch_tag(image, platform)), platform);
+    if builder.is_no() && *platform == request.builder {
+        builder = right(facts.on_builder(image), platform);
+    }
+    if subject.vouching == Vouching::Dirty {
+        return [builder, Fact::No, Fact::No];
+    }
+    let remote = image.on(request.registry.as_deref());
+    let (index, tagged) = (facts.in_index(&remote, platform), facts.at_arch_tag(&remote, platform));
+    [builder, right(index, platform), right(tagged, platform)]
+}
+
+/// A fact about an image that must be of this platform, if the place says of which it is.
+pub(super) fn right(fact: Fact<&Found>, platform: &Platform) -> Fact<Found> {
+    match fact {
+        Fact::Yes(found) if found.platform.as_ref().is_none_or(|there| there.normal() == platform.normal()) => {
+            Fact::Yes(found.clone())
+        }
+        Fact::Yes(_) | Fact::No => Fact::No,
+        Fact::Unknown(problem) => Fact::Unknown(problem),
+        Fact::NotAsked => Fact::NotAsked,
+    }
+}

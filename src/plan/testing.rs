@@ -1,0 +1,252 @@
+//! A repository, its places and a request, made by hand for the tests of the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{Action, Inputs, Node, OnOutdated, Plan, Platforms, Reason, Request, State, Step};
+use crate::builder::BuildRequest;
+use crate::git::{ImageName, PackageTag};
+use crate::graph::testing::{Pkg, Repo};
+use crate::image::{Platform, Reference};
+use crate::presence::{Fact, Facts, Found, KeyLabel, Registered, arch_tag};
+use crate::problem::{Class, Fault, Problem};
+use crate::workspace::{BuildYml, PackageId};
+
+/// Everything a plan is made from. Images are called `t/<last component>:now`, the builder is amd64, and no place has
+/// anything until it is said to.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) repo: Repo,
+    pub(super) facts: Facts,
+    pub(super) files: BTreeMap<PackageId, BTreeMap<String, String>>,
+    pub(super) request: Request,
+}
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{0}")]
+#[diagnostic(code(test::unanswered))]
+struct Refused(&'static str);
+
+impl Fault for Refused {
+    fn class(&self) -> Class {
+        Class::Infrastructure
+    }
+}
+
+pub(super) fn refused() -> Problem {
+    Refused("the registry refused").into()
+}
+
+pub(super) fn amd64() -> Platform {
+    Platform::linux("amd64")
+}
+
+pub(super) fn arm64() -> Platform {
+    Platform::linux("arm64")
+}
+
+pub(super) fn world<const N: usize>(packages: [Pkg; N]) -> World {
+    World::new(packages.into())
+}
+
+impl World {
+    /// All packages are selected, on the builder's platform.
+    pub(super) fn new(packages: Vec<Pkg>) -> Self {
+        let repo = Repo::at(Path::new("/r"), packages, &["linux/arm64"]);
+        let request = Request {
+            selected: repo.workspace.ids().collect(),
+            platforms: Platforms::Own,
+            builder: amd64(),
+            registry: None,
+            push: false,
+            force: false,
+            pull: false,
+            assume_missing: BTreeSet::new(),
+            on_outdated: OnOutdated::Warn,
+        };
+        let facts = Facts { builder: Fact::Yes(BTreeMap::new()), registry: BTreeMap::new() };
+        let mut world = Self { repo, facts, files: BTreeMap::new(), request };
+        for tag in world.repo.tags.packages.iter_mut().flatten().flatten() {
+            tag.output = tag.identity.clone();
+        }
+        world.registry_says(&Fact::No);
+        world
+    }
+
+    /// The registry gives this answer to all questions; the last word so far.
+    pub(super) fn registry_says(&mut self, answer: &Fact<Found>) {
+        let index = match answer {
+            Fact::Unknown(problem) => Fact::Unknown(problem.clone()),
+            Fact::NotAsked => Fact::NotAsked,
+            Fact::Yes(_) | Fact::No => Fact::No,
+        };
+        let images: Vec<Reference> = self.repo.workspace.ids().filter_map(|id| self.image_of(id)).collect();
+        for image in images {
+            let arch_tags = [amd64(), arm64()].into_iter().map(|platform| (platform, answer.clone())).collect();
+            let name = image.on(self.request.registry.as_deref()).canonical().to_string();
+            self.facts.registry.insert(name, Registered { index: index.clone(), arch_tags });
+        }
+    }
+
+    fn image_of(&self, id: PackageId) -> Option<Reference> {
+        self.repo.tags.get(id).and_then(|tag| tag.output.reference().ok()).cloned()
+    }
+
+    pub(super) fn image(&self, name: &str) -> Reference {
+        self.image_of(self.repo.id(name)).unwrap()
+    }
+
+    pub(super) fn tag(&mut self, name: &str) -> &mut PackageTag {
+        let id = self.repo.id(name);
+        self.repo.tags.packages[id.index()].as_mut().unwrap().as_mut().unwrap()
+    }
+
+    pub(super) fn build_yml(&mut self, name: &str) -> &mut BuildYml {
+        let id = self.repo.id(name);
+        self.repo.workspace.packages[id.index()].build.as_mut().unwrap()
+    }
+
+    /// A tag that does not contain the tree hash.
+    pub(super) fn mutable(&mut self, name: &str) {
+        self.tag(name).content_tag = false;
+    }
+
+    /// What the command line makes of the name.
+    pub(super) fn called(&mut self, name: &str, output: (&str, &str, &str)) {
+        self.tag(name).output = ImageName::new(output.0, output.1, output.2);
+        self.registry_says(&Fact::No);
+    }
+
+    pub(super) fn select(&mut self, names: &[&str]) {
+        self.request.selected = names.iter().map(|name| self.repo.id(name)).collect();
+    }
+
+    /// The key that a node has when all that it needs is built here.
+    pub(super) fn key(&self, name: &str, platform: &Platform) -> KeyLabel {
+        let mut request = self.request.clone();
+        request.selected = self.repo.workspace.ids().collect();
+        request.platforms = Platforms::These(vec![amd64(), arm64()]);
+        request.assume_missing = self.repo.workspace.ids().collect();
+        (request.force, request.push) = (true, false);
+        let plan = self.plan_with(&request);
+        let id = self.repo.id(name);
+        let node = plan.nodes.iter().find(|node| node.package == id && node.platform == *platform).unwrap();
+        node.components.as_ref().unwrap().label()
+    }
+
+    /// A key that the node never has.
+    pub(super) fn other_key(&self, name: &str, platform: &Platform) -> KeyLabel {
+        KeyLabel { hash: "0".repeat(64), ..self.key(name, platform) }
+    }
+
+    /// The builder has an image under exactly this name.
+    pub(super) fn builder_has(&mut self, name: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+        let Fact::Yes(images) = &mut self.facts.builder else { panic!("the builder has no store") };
+        let digest = format!("id of {platform} {key:?}");
+        images.insert(name.canonical().to_string(), Found { platform: Some(platform.clone()), key, digest });
+    }
+
+    /// The builder has a node, under the names that a build gives it.
+    pub(super) fn stored(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+        let image = self.image(name);
+        self.builder_has(&arch_tag(&image, platform), platform, key.clone());
+        if *platform == amd64() {
+            self.builder_has(&image, platform, key);
+        }
+    }
+
+    pub(super) fn registered(&mut self, image: &Reference) -> &mut Registered {
+        let name = image.on(self.request.registry.as_deref()).canonical().to_string();
+        let nothing = || Registered { index: Fact::No, arch_tags: BTreeMap::new() };
+        self.facts.registry.entry(name).or_insert_with(nothing)
+    }
+
+    /// The registry has an image as `tag-arch`.
+    pub(super) fn at_arch_tag(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+        let found = Found { platform: Some(platform.clone()), key, digest: digest(image, platform) };
+        self.registered(image).arch_tags.insert(platform.clone(), Fact::Yes(found));
+    }
+
+    /// The registry's index lists an image.
+    pub(super) fn in_index(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+        let found = Found { platform: Some(platform.clone()), key, digest: digest(image, platform) };
+        let registered = self.registered(image);
+        match &mut registered.index {
+            Fact::Yes(listed) => drop(listed.insert(platform.clone(), found)),
+            index => *index = Fact::Yes([(platform.clone(), found)].into()),
+        }
+    }
+
+    /// The registry has a node, whole.
+    pub(super) fn published(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+        let image = self.image(name);
+        self.at_arch_tag(&image, platform, key.clone());
+        self.in_index(&image, platform, key);
+    }
+
+    /// The registry has a node as it is here.
+    pub(super) fn published_here(&mut self, name: &str) {
+        let key = self.key(name, &amd64());
+        self.published(name, &amd64(), Some(key));
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.plan_with(&self.request)
+    }
+
+    fn plan_with(&self, request: &Request) -> Plan {
+        let Repo { workspace, tags, graph } = &self.repo;
+        let demand = super::demand(workspace, graph, &request.selected, &request.platforms, &request.builder);
+        let inputs = Inputs { workspace, tags, graph, facts: &self.facts, files: &self.files };
+        super::plan(inputs, request, &demand)
+    }
+
+    pub(super) fn steps(&self) -> Vec<String> {
+        self.plan().ids()
+    }
+
+    /// The state of a node on the builder's platform.
+    pub(super) fn state(&self, name: &str) -> State {
+        self.plan().on(name, "amd64").state
+    }
+}
+
+/// What the registry calls the image of a node.
+pub(super) fn digest(image: &Reference, platform: &Platform) -> String {
+    let hash = blake3::hash(format!("{} {platform}", image.path()).as_bytes());
+    format!("sha256:{}", hash.to_hex())
+}
+
+impl Plan {
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.steps.iter().map(|step| step.id.clone()).collect()
+    }
+
+    pub(super) fn codes(&self) -> Vec<String> {
+        self.problems.iter().map(Problem::code).collect()
+    }
+
+    pub(super) fn on(&self, name: &str, arch: &str) -> &Node {
+        let platform = Platform::linux(arch);
+        self.nodes.iter().find(|node| node.name.as_str() == name && node.platform == platform).unwrap()
+    }
+
+    pub(super) fn reasons(&self, name: &str) -> &[Reason] {
+        &self.on(name, "amd64").reasons
+    }
+
+    pub(super) fn step(&self, id: &str) -> &Step {
+        self.steps.iter().find(|step| step.id == id).unwrap_or_else(|| panic!("no step {id} in {:?}", self.ids()))
+    }
+
+    pub(super) fn needs(&self, id: &str) -> Vec<&str> {
+        self.step(id).needs.iter().map(|needed| self.steps[needed.index()].id.as_str()).collect()
+    }
+
+    pub(super) fn build(&self, id: &str) -> &BuildRequest {
+        match &self.step(id).action {
+            Action::Build(request) => request,
+            action => panic!("{id} is {action:?}"),
+        }
+    }
+}

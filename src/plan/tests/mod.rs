@@ -1,0 +1,8 @@
+//! What a plan promises, without an engine and without a registry.
+
+mod corners;
+mod law;
+mod order;
+mod rendered;
+mod states;
+mod steps;

@@ -1,0 +1,1 @@
+//! The plan as people and programs see it.

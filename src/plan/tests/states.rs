@@ -1,0 +1,387 @@
+//! What the facts of presence decide about a node.
+
+use crate::graph::testing::Pkg;
+use crate::plan::testing::{World, amd64, arm64, refused, world};
+use crate::plan::{OnOutdated, Place, Platforms, Reason, State};
+use crate::presence::{Fact, Found, arch_tag};
+
+const BUILD_BASE: &str = "build:base@linux/amd64";
+const BUILD_USER: &str = "build:user@linux/amd64";
+
+fn base_and_user() -> World {
+    world([Pkg::new("base"), Pkg::new("user").from("t/base:now")])
+}
+
+#[test]
+fn what_no_place_has_is_missing_and_built() {
+    let world = base_and_user();
+    let plan = world.plan();
+    assert_eq!(plan.on("user", "amd64").state, State::Missing);
+    assert_eq!(plan.reasons("user"), [Reason::Missing]);
+    assert_eq!(plan.ids(), [BUILD_BASE, BUILD_USER]);
+}
+
+#[test]
+fn each_place_alone_makes_a_node_present() {
+    let image = base_and_user().image("user");
+    let places: [(Place, &dyn Fn(&mut World)); 3] = [
+        (Place::Builder, &|world| world.stored("user", &amd64(), None)),
+        (Place::Index, &|world| world.in_index(&image, &amd64(), None)),
+        (Place::ArchTag, &|world| world.at_arch_tag(&image, &amd64(), None)),
+    ];
+    for (place, put) in places {
+        let mut world = base_and_user();
+        put(&mut world);
+        world.select(&["user"]);
+        let plan = world.plan();
+        assert_eq!(plan.on("user", "amd64").state, State::Present);
+        assert_eq!(plan.on("user", "amd64").places, [place]);
+        assert!(plan.is_empty(), "what a present node needs is not built");
+    }
+}
+
+#[test]
+fn an_image_of_another_platform_is_none_but_a_variant_that_means_nothing_is_no_other() {
+    let mut world = base_and_user();
+    let image = world.image("base");
+    world.builder_has(&image, &arm64(), None);
+    assert_eq!(world.state("base"), State::Missing);
+    world.builder_has(&image, &"linux/amd64/v1".parse().unwrap(), None);
+    assert_eq!(world.state("base"), State::Present);
+}
+
+#[test]
+fn an_image_of_unknown_origin_under_a_content_tag_is_accepted() {
+    for key in [None, Some(base_and_user().key("base", &amd64()))] {
+        let mut world = base_and_user();
+        // The label of the base is inherited through FROM, so it says nothing about the user.
+        world.stored("base", &amd64(), None);
+        world.published("user", &amd64(), key);
+        assert_eq!(world.state("user"), State::Present);
+    }
+    let mut world = world([Pkg::new("a")]);
+    world.stored("a", &amd64(), None);
+    assert_eq!(world.plan().reasons("a"), [Reason::UnknownOrigin]);
+}
+
+#[test]
+fn an_image_on_the_builder_made_from_other_inputs_is_built_again() {
+    let mut world = world([Pkg::new("a")]);
+    let other = world.other_key("a", &amd64());
+    world.stored("a", &amd64(), Some(other));
+    let plan = world.plan();
+    assert_eq!(plan.on("a", "amd64").state, State::Missing);
+    assert_eq!(plan.reasons("a"), [Reason::OutdatedOnBuilder]);
+    assert_eq!(plan.ids(), ["build:a@linux/amd64"]);
+}
+
+#[test]
+fn an_outdated_published_image_is_used_rebuilt_or_refused() {
+    let mut world = world([Pkg::new("a")]);
+    let other = world.other_key("a", &amd64());
+    world.published("a", &amd64(), Some(other));
+    let plan = world.plan();
+    assert_eq!((plan.on("a", "amd64").state, plan.is_empty()), (State::Outdated, true));
+    assert_eq!(plan.reasons("a"), [Reason::Outdated]);
+
+    world.request.on_outdated = OnOutdated::Error;
+    let plan = world.plan();
+    assert_eq!((plan.codes(), plan.is_empty()), (vec!["plan::outdated".to_owned()], true));
+
+    world.request.on_outdated = OnOutdated::Rebuild;
+    world.request.push = true;
+    assert_eq!(world.steps(), ["build:a@linux/amd64", "push:a@linux/amd64", "index:a"]);
+}
+
+#[test]
+fn what_is_not_selected_is_rebuilt_only_if_something_that_is_built_needs_it() {
+    let mut world = base_and_user();
+    world.select(&["user"]);
+    world.request.on_outdated = OnOutdated::Rebuild;
+    let other = world.other_key("base", &amd64());
+    world.published("base", &amd64(), Some(other));
+    world.published("user", &amd64(), None);
+    assert!(world.plan().is_empty());
+
+    let mut missing = base_and_user();
+    missing.select(&["user"]);
+    missing.request.on_outdated = OnOutdated::Rebuild;
+    let other = missing.other_key("base", &amd64());
+    missing.published("base", &amd64(), Some(other));
+    assert_eq!(missing.steps(), [BUILD_BASE, BUILD_USER]);
+}
+
+#[test]
+fn a_user_is_not_outdated_because_a_base_that_is_used_as_it_is_has_another_key() {
+    let mut world = base_and_user();
+    let other = world.other_key("base", &amd64());
+    world.published("base", &amd64(), Some(other));
+    let over_published = world.plan().on("user", "amd64").components.as_ref().unwrap().label();
+    world.published("user", &amd64(), Some(over_published.clone()));
+    assert_eq!(world.state("user"), State::Present);
+    assert_ne!(over_published, world.key("user", &amd64()));
+}
+
+#[test]
+fn a_user_over_another_image_of_its_base_is_outdated() {
+    let mut world = base_and_user();
+    world.published_here("base");
+    let other = world.other_key("user", &amd64());
+    world.published("user", &amd64(), Some(other));
+    assert_eq!(world.state("user"), State::Outdated);
+}
+
+#[test]
+fn a_key_over_an_image_of_unknown_origin_calls_nothing_outdated() {
+    let mut world = base_and_user();
+    world.published("base", &amd64(), None);
+    let other = world.other_key("user", &amd64());
+    world.published("user", &amd64(), Some(other));
+    assert_eq!(world.state("user"), State::Present);
+}
+
+#[test]
+fn a_user_does_not_become_outdated_when_its_base_moves_on() {
+    let before = world([Pkg::new("base"), Pkg::new("user").from("t/base:now")]);
+    let (base, user) = (before.key("base", &amd64()), before.key("user", &amd64()));
+    let mut after = world([Pkg::new("base").tag("next"), Pkg::new("user").from("t/base:now")]);
+    after.select(&["user"]);
+    let pinned = "t/base:now".parse().unwrap();
+    after.in_index(&pinned, &amd64(), Some(base.clone()));
+    after.published("user", &amd64(), Some(user.clone()));
+    let plan = after.plan();
+    assert_eq!(plan.on("user", "amd64").state, State::Present);
+    assert!(matches!(&plan.reasons("user")[..], [Reason::PinStale { package, line: 1, .. }] if package == "base"));
+    assert_eq!(plan.on("user", "amd64").components.as_ref().unwrap().label(), user);
+
+    // Only the published image can tell: another one under the pinned tag is another input.
+    after.in_index(&pinned, &amd64(), Some(crate::presence::KeyLabel { hash: "1".repeat(64), ..base }));
+    assert_eq!(after.state("user"), State::Outdated);
+}
+
+#[test]
+fn a_pin_by_digest_leaves_the_key_definite() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let mut world = world([Pkg::new("base"), Pkg::new("user").from(&format!("t/base@{digest}"))]);
+    let other = world.other_key("user", &amd64());
+    world.published("user", &amd64(), Some(other));
+    assert_eq!(world.state("user"), State::Outdated);
+}
+
+#[test]
+fn a_mutable_tag_counts_only_with_an_equal_key() {
+    let new = || {
+        let mut world = world([Pkg::new("a")]);
+        world.mutable("a");
+        world.request.push = true;
+        world
+    };
+    let (same, other) = (new().key("a", &amd64()), new().other_key("a", &amd64()));
+    let whole = ["build:a@linux/amd64", "push:a@linux/amd64", "index:a"];
+    for key in [None, Some(other)] {
+        let mut stored = new();
+        stored.stored("a", &amd64(), key.clone());
+        assert_eq!(stored.plan().reasons("a")[0], Reason::MutableTag);
+        assert_eq!(stored.steps(), whole);
+        let mut published = new();
+        published.published("a", &amd64(), key);
+        assert_eq!(published.plan().reasons("a")[0], Reason::MutableTag);
+        assert_eq!(published.steps(), whole);
+    }
+    let mut stored = new();
+    stored.stored("a", &amd64(), Some(same.clone()));
+    assert_eq!(stored.steps(), ["push:a@linux/amd64", "index:a"]);
+    // What the registry has under the tag is another image, so it is replaced.
+    stored.published("a", &amd64(), None);
+    assert_eq!(stored.steps(), ["push:a@linux/amd64", "index:a"]);
+    let mut published = new();
+    published.published("a", &amd64(), Some(same));
+    assert!(published.plan().is_empty());
+}
+
+#[test]
+fn a_dirty_package_is_built_and_never_pushed() {
+    let mut world = world([Pkg::new("a").dirty().tag("now-dirty-1234567")]);
+    let plan = world.plan();
+    assert_eq!(plan.reasons("a"), [Reason::Dirty, Reason::Missing]);
+    assert_eq!(plan.on("a", "amd64").reference, "t/a:now-dirty-1234567");
+    assert_eq!(plan.ids(), ["build:a@linux/amd64"]);
+    world.request.push = true;
+    let plan = world.plan();
+    assert_eq!(
+        (plan.codes(), plan.ids()),
+        (vec!["plan::dirty_push".to_owned()], vec!["build:a@linux/amd64".to_owned()])
+    );
+    world.facts.builder = Fact::Unknown(refused());
+    assert!(world.plan().codes().contains(&"plan::dirty_push".to_owned()), "it is refused whatever else is wrong");
+}
+
+#[test]
+fn nobody_asks_a_registry_for_a_dirty_package_and_a_stored_one_counts_only_with_an_equal_key() {
+    let mut world = world([Pkg::new("a").dirty()]);
+    world.registry_says(&Fact::NotAsked);
+    assert_eq!(world.steps(), ["build:a@linux/amd64"]);
+    world.stored("a", &amd64(), None);
+    assert_eq!(world.steps(), ["build:a@linux/amd64"]);
+    let key = world.key("a", &amd64());
+    world.stored("a", &amd64(), Some(key));
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn what_is_built_on_a_dirty_package_gets_a_dirty_tag_and_is_never_pushed() {
+    let mut world =
+        world([Pkg::new("base").dirty(), Pkg::new("middle").from("t/base:now"), Pkg::new("user").from("t/middle:now")]);
+    world.published("user", &amd64(), None);
+    world.select(&["user"]);
+    let plan = world.plan();
+    let user = plan.on("user", "amd64");
+    let key = user.components.as_ref().unwrap().label();
+    assert_eq!(user.reference, format!("t/user:now-dirty-{}", &key.hash[..7]));
+    assert_eq!(user.reasons[0], Reason::BuiltOnDirty { node: "middle@linux/amd64".to_owned() });
+    let request = plan.build(BUILD_USER);
+    let middle = &plan.on("middle", "amd64").reference;
+    assert_eq!(request.dockerfile_text.as_deref(), Some(format!("FROM {middle}-amd64\n").as_str()));
+    assert!(request.tags.iter().all(|tag| tag.contains("-dirty-")));
+    world.request.push = true;
+    let problems = world.plan().problems;
+    assert_eq!(
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["refusing to push `user`: it is built on `middle@linux/amd64`, which is dirty"]
+    );
+}
+
+#[test]
+fn an_unknown_fails_only_a_plan_in_which_something_hangs_on_it() {
+    let mut world = base_and_user();
+    world.select(&["user"]);
+    world.published("user", &amd64(), None);
+    let image = world.image("base");
+    world.registered(&image).index = Fact::Unknown(refused());
+    let plan = world.plan();
+    assert_eq!(plan.on("base", "amd64").state, State::Unknown);
+    assert!(plan.problems.is_empty() && plan.is_empty());
+
+    world.select(&["base"]);
+    assert_eq!(world.plan().codes(), ["test::unanswered"]);
+
+    let mut missing = base_and_user();
+    missing.select(&["user"]);
+    missing.registered(&image).index = Fact::Unknown(refused());
+    assert_eq!(missing.plan().codes(), ["test::unanswered"]);
+    missing.stored("base", &amd64(), None);
+    assert_eq!((missing.plan().codes().len(), missing.steps()), (0, vec![BUILD_USER.to_owned()]));
+}
+
+#[test]
+fn no_engine_is_an_unknown_that_a_published_image_makes_up_for() {
+    let mut world = base_and_user();
+    world.facts.builder = Fact::Unknown(refused());
+    world.select(&["base"]);
+    assert_eq!(world.state("base"), State::Unknown);
+    world.published("base", &amd64(), None);
+    assert_eq!(world.state("base"), State::Present);
+    assert!(world.plan().problems.is_empty());
+}
+
+#[test]
+fn assume_missing_counts_an_unknown_as_a_no_for_the_packages_it_names() {
+    let mut world = base_and_user();
+    world.registry_says(&Fact::Unknown(refused()));
+    world.request.assume_missing = [world.repo.id("user")].into();
+    let plan = world.plan();
+    assert_eq!(plan.reasons("user"), [Reason::AssumedMissing]);
+    assert_eq!(plan.codes(), ["test::unanswered"], "the base is not named");
+    world.request.assume_missing.insert(world.repo.id("base"));
+    world.request.push = true;
+    let plan = world.plan();
+    assert!(plan.problems.is_empty());
+    assert_eq!(plan.ids().len(), 6);
+}
+
+#[test]
+fn a_question_that_was_not_asked_is_no_no() {
+    let mut world = world([Pkg::new("a")]);
+    world.registry_says(&Fact::NotAsked);
+    let plan = world.plan();
+    assert_eq!((plan.on("a", "amd64").state, plan.codes()), (State::Unknown, vec!["plan::not_asked".to_owned()]));
+    world.stored("a", &amd64(), None);
+    assert!(world.plan().problems.is_empty());
+    world.request.push = true;
+    assert_eq!(world.plan().codes(), ["plan::not_asked"], "whether to push hangs on it");
+}
+
+#[test]
+fn force_builds_what_is_selected_whatever_is_there() {
+    let mut world = base_and_user();
+    world.published_here("base");
+    world.published_here("user");
+    world.request.force = true;
+    world.select(&["user"]);
+    let plan = world.plan();
+    assert_eq!(plan.reasons("user"), [Reason::Forced]);
+    assert_eq!(plan.ids(), ["fetch:base@linux/amd64", BUILD_USER], "the base is not selected");
+    world.registry_says(&Fact::Unknown(refused()));
+    world.stored("base", &amd64(), None);
+    let plan = world.plan();
+    assert_eq!((plan.problems.len(), plan.ids()), (0, vec![BUILD_USER.to_owned()]));
+}
+
+#[test]
+fn a_platform_that_a_package_does_not_list_is_not_built() {
+    let mut world = world([Pkg::new("a"), Pkg::new("b").arches(&["amd64", "arm64"]), Pkg::new("c").arches(&[])]);
+    world.request.platforms = Platforms::These(vec![arm64()]);
+    let plan = world.plan();
+    assert_eq!(plan.on("a", "arm64").state, State::NotBuiltHere);
+    assert_eq!(plan.ids(), ["build:b@linux/arm64"]);
+    assert!(plan.problems.is_empty());
+    world.request.platforms = Platforms::Arches;
+    assert_eq!(world.steps(), ["build:a@linux/amd64", "build:b@linux/amd64", "build:b@linux/arm64"]);
+}
+
+#[test]
+fn who_needs_what_cannot_be_had_is_blocked_all_the_way_up() {
+    let world = world([
+        Pkg::new("base").dockerfile("ARG NONE\nFROM ${NONE}\n"),
+        Pkg::new("middle").from("t/base:now"),
+        Pkg::new("user").from("t/middle:now"),
+        Pkg::new("other"),
+    ]);
+    let plan = world.plan();
+    assert_eq!(plan.on("base", "amd64").state, State::NotBuildable);
+    assert_eq!(plan.reasons("middle"), [Reason::Blocked { by: "base@linux/amd64".to_owned() }]);
+    assert_eq!(plan.reasons("user"), [Reason::Blocked { by: "middle@linux/amd64".to_owned() }]);
+    assert_eq!(plan.ids(), ["build:other@linux/amd64"]);
+}
+
+#[test]
+fn what_cannot_be_built_but_is_there_blocks_nobody() {
+    let mut world =
+        world([Pkg::new("base").dockerfile("ARG NONE\nFROM ${NONE}\n"), Pkg::new("user").from("t/base:now")]);
+    world.published("base", &amd64(), None);
+    let plan = world.plan();
+    assert_eq!(plan.on("base", "amd64").state, State::Present);
+    assert_eq!(plan.ids(), ["fetch:base@linux/amd64", BUILD_USER]);
+}
+
+#[test]
+fn the_best_image_is_taken_and_of_equals_the_nearest() {
+    let mut world = base_and_user();
+    world.select(&["user"]);
+    world.stored("base", &amd64(), None);
+    world.published("base", &amd64(), None);
+    assert_eq!(world.steps(), [BUILD_USER], "the builder is nearest");
+    world.published_here("base");
+    assert_eq!(world.steps(), ["fetch:base@linux/amd64", BUILD_USER], "the right image is better than an unknown one");
+}
+
+#[test]
+fn an_answer_about_another_name_is_none() {
+    let mut world = world([Pkg::new("a")]);
+    world.called("a", ("me", "a", "dev"));
+    world.builder_has(&arch_tag(&"t/a:now".parse().unwrap(), &amd64()), &amd64(), None);
+    assert_eq!(world.state("a"), State::Missing);
+    let found = Found { platform: None, key: None, digest: "x".to_owned() };
+    world.registry_says(&Fact::Yes(found));
+    assert_eq!(world.state("a"), State::Present);
+}
