@@ -99,10 +99,11 @@ fn all_that_is_wrong_is_said_at_once() {
 #[test]
 fn a_problem_of_what_a_selected_package_needs_fails_the_plan() {
     let monorepo = Monorepo::new();
-    monorepo.replace("tools/base/build.yml", "image: base\n", "image: base\nnetwork: perhaps\n");
+    monorepo.replace("tools/base/build.yml", "image: base\n", "image: base\ndockerfile: Dockerfile.absent\n");
     monorepo.pin();
     monorepo.commit("Break the base");
     let planned = plan(&monorepo, &["pkg/vtpm"]).with_code(3);
+    assert_eq!(codes(&planned), ["workspace::missing_dockerfile"], "{}", planned.stderr);
     assert!(planned.stderr.contains("tools/base/build.yml:"), "{}", planned.stderr);
     // Built on nothing of it.
     plan(&monorepo, &["pkg/ca-certificates"]).with_code(0);
