@@ -19,7 +19,8 @@ fn plan(monorepo: &Monorepo, arguments: &[&str]) -> Output {
 
 /// The codes of the diagnostics, in order.
 fn codes(output: &Output) -> Vec<&str> {
-    let code = |line: &&str| line.contains("::") && line.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == ':');
+    let code =
+        |line: &&str| line.contains("::") && line.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == ':');
     output.stderr.lines().filter(code).collect()
 }
 

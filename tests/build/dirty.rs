@@ -21,7 +21,11 @@ fn a_dirty_extra_source_is_built_under_dirty_tags_only_and_never_published() {
     let writes = bench.registry.writes().len();
     let images = bench.images();
     let refused = bench.kitmake(&["build", "pkg/sysctl", "pkg/ca-certificates", "--push"]).with_code(3);
-    assert!(refused.stderr.contains("plan::dirty_push") && refused.stderr.contains("`pkg/sysctl`"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("plan::dirty_push") && refused.stderr.contains("`pkg/sysctl`"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(told_set(&refused, "Building"), set([]));
     assert_eq!((bench.registry.writes().len(), bench.images()), (writes, images));
 
@@ -55,7 +59,10 @@ fn what_is_built_on_a_dirty_package_has_a_dirty_tag_too_and_is_refused_by_a_push
     // A clean package that follows the tag of its base without naming it.
     bench.monorepo.write(
         "pkg/follower/build.yml",
-        &format!("org: {}\nimage: follower\narches: [amd64]\nbuildArgs:\n  - BASE=@lkt:pkg:../sysctl\n", bench.monorepo.org()),
+        &format!(
+            "org: {}\nimage: follower\narches: [amd64]\nbuildArgs:\n  - BASE=@lkt:pkg:../sysctl\n",
+            bench.monorepo.org()
+        ),
     );
     bench.monorepo.write("pkg/follower/Dockerfile", "ARG BASE\nFROM ${BASE}\nCOPY mark /mark\n");
     bench.monorepo.write("pkg/follower/mark", "follows\n");

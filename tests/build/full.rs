@@ -100,7 +100,8 @@ fn content(bench: &Bench) {
     let init = image("pkg/init");
     assert_eq!(text(init.path(), "usr/bin/containerd"), daemon);
     assert_eq!(text(init.path(), "usr/bin/runc"), read("pkg/runc", "usr/bin/runc"));
-    let initrd = String::from_utf8_lossy(&fs::read(image("pkg/initrd").path().join("initrd.img")).unwrap()).into_owned();
+    let initrd =
+        String::from_utf8_lossy(&fs::read(image("pkg/initrd").path().join("initrd.img")).unwrap()).into_owned();
     assert!(initrd.contains("usr/bin/runc") && initrd.contains("usr/bin/containerd"));
     let release = read("pkg/bom", "etc/base-release");
     assert_eq!(release, bench.monorepo.read("tools/base/etc/base-release"), "the base of this test, and no other");

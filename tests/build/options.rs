@@ -38,6 +38,10 @@ fn quiet_is_silent_on_success_and_verbose_shows_the_logs() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     assert!(Bench::on_builder(&bench.reference("tools/base")));
     let verbose = bench.kitmake(&["-v", "build", "pkg/vtpm"]).with_code(0);
-    assert!(verbose.stderr.contains("pkg/vtpm@amd64 | ") && verbose.stderr.contains("timed vtpm"), "{}", verbose.stderr);
+    assert!(
+        verbose.stderr.contains("pkg/vtpm@amd64 | ") && verbose.stderr.contains("timed vtpm"),
+        "{}",
+        verbose.stderr
+    );
     assert_eq!(verbose.stdout, "", "only data goes to standard output");
 }
