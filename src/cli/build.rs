@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use super::{Ended, exit};
 use crate::pipeline::Prepared;
 use crate::plan::{self, Plan, State};
 use crate::report;
-use crate::run::{self, Executor, Limits, Logs, Outcome};
+use crate::run::{self, Executor, Limits, Logs};
 use crate::settings::Environment;
 
 /// Arguments of `build` and `push`.
@@ -54,8 +55,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool) 
         return Ok(exit::DONE);
     }
     output.say(&plan::notes(&prepared.plan));
-    let outcome = super::runtime().block_on(carry_out(prepared, args, output, &place.environment))?;
-    Ok(outcome.exit_code())
+    super::runtime().block_on(carry_out(prepared, args, output, &place.environment))
 }
 
 /// One line.
@@ -84,12 +84,8 @@ fn nothing_to_do(plan: &Plan) -> String {
     line
 }
 
-async fn carry_out(
-    prepared: Prepared,
-    args: &BuildArgs,
-    output: &Output,
-    environment: &Environment,
-) -> Result<Outcome, Vec<crate::problem::Problem>> {
+/// Runs the steps and returns the exit code.
+async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
     let Prepared { plan, engine, client, .. } = prepared;
     let (engine, info) = engine.map_err(|problem| vec![problem])?;
     let limits = Limits::new(args.jobs.map_or(info.cpus.max(1), usize::from), args.keep_going);
@@ -103,31 +99,36 @@ async fn carry_out(
     let started = Instant::now();
     let (sender, events) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
-    let watch = tokio::spawn(cancel_on_signal(cancel.clone()));
+    let signalled = Arc::new(AtomicU8::new(0));
+    let watch = tokio::spawn(cancel_on_signal(cancel.clone(), signalled.clone()));
     let running = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel);
     let showing = report::follow(&steps, events, &mut *reporter);
     let (outcome, ()) = tokio::join!(running, showing);
     watch.abort();
     reporter.finish(&steps, &outcome, started.elapsed());
-    Ok(outcome)
+    Ok(match signalled.load(Ordering::Relaxed) {
+        code if outcome.interrupted && code != 0 => code,
+        _ => outcome.exit_code(),
+    })
 }
 
-/// The first interrupt cancels what runs; a second one ends the process at once.
-async fn cancel_on_signal(cancel: CancellationToken) {
+/// The first signal cancels what runs; a second one ends the process at once. `code` becomes the exit code that the
+/// first one means: 130 for an interrupt, 143 for a request to terminate.
+async fn cancel_on_signal(cancel: CancellationToken, code: Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut next = async || {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    };
+    code.store(next().await, Ordering::Relaxed);
     cancel.cancel();
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let second = next().await;
     #[expect(clippy::exit, reason = "the second signal means now")]
-    std::process::exit(130);
+    std::process::exit(i32::from(second));
 }

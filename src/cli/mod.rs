@@ -47,7 +47,7 @@ Examples:
 A selector is a path, a glob, an image name, or a folder, which selects all below it.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done; 6 built but not pushed; 130 interrupted.";
+5 --check: something is to be done; 6 built but not pushed; 130 interrupted; 143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
 #[derive(Debug, Parser)]

@@ -257,7 +257,7 @@ pub fn broken_names() -> Vec<String> {
 pub struct Expected {
     /// The exit code of `kitmake plan --offline --assume-missing`.
     pub code: i32,
-    /// The code of the diagnostic, such as `workspace::missing_dockerfile`.
+    /// The code of the diagnostic, such as `workspace::missing_dockerfile`; with exit code 0 the state of the node.
     pub diagnostic: String,
     /// What more has to be on the command line.
     pub arguments: Vec<String>,

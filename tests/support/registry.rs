@@ -54,22 +54,7 @@ impl Registry {
             .and_then(|listener| listener.local_addr())
             .expect("there is a free port")
             .to_string();
-        let config = directory.path().join("config.yml");
-        let text = format!(
-            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\nstorage:\n  filesystem:\n    rootdirectory: {}\n  \
-             delete:\n    enabled: true\nhttp:\n  addr: {address}\n",
-            directory.path().join("data").display()
-        );
-        fs::write(&config, text).expect("the directory is there");
-        let log = File::create(directory.path().join("log")).expect("the directory is there");
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(config)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .stdout(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("docker-registry cannot be run: {error}; `tests/run.sh` installs it"));
+        let child = Self::serve(&directory, &address, "");
         let mut registry = Self { child, address, directory, marks: AtomicU32::new(0) };
         let deadline = Instant::now() + PATIENCE;
         while registry.get("/v2/").is_none() {
@@ -79,6 +64,52 @@ impl Registry {
             sleep(Duration::from_millis(20));
         }
         Some(registry)
+    }
+
+    /// The process, with further lines of the section `storage`.
+    fn serve(directory: &TempDir, address: &str, storage: &str) -> Child {
+        let config = directory.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\nstorage:\n  filesystem:\n    rootdirectory: {}\n  \
+             delete:\n    enabled: true\n{storage}http:\n  addr: {address}\n",
+            directory.path().join("data").display()
+        );
+        fs::write(&config, text).expect("the directory is there");
+        let log = File::create(directory.path().join("log")).expect("the directory is there");
+        Command::new("docker-registry")
+            .arg("serve")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("docker-registry cannot be run: {error}; `tests/run.sh` installs it"))
+    }
+
+    /// Starts it again on the same port so that it answers every upload with a refusal; `Registry::requests` begins anew.
+    pub fn make_read_only(&mut self) {
+        self.restart("  maintenance:\n    readonly:\n      enabled: true\n");
+    }
+
+    /// Stops it: nothing listens on its port any more.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same port with what it had.
+    pub fn start_again(&mut self) {
+        self.restart("");
+    }
+
+    fn restart(&mut self, storage: &str) {
+        self.stop();
+        self.child = Self::serve(&self.directory, &self.address, storage);
+        let deadline = Instant::now() + PATIENCE;
+        while self.get("/v2/").is_none() {
+            assert!(Instant::now() < deadline, "docker-registry starts again at {}", self.address);
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// `127.0.0.1:PORT`

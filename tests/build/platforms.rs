@@ -1,0 +1,95 @@
+//! Images of several platforms, of packages whose steps run on the builder's own or not at all.
+
+use std::collections::BTreeSet;
+
+use super::{Bench, set, told_set};
+use crate::support::{docker, manifest, unpack};
+
+/// The platforms that the index behind a reference lists, with their digests.
+fn listed(reference: &str) -> BTreeSet<(String, String)> {
+    let index = manifest(reference);
+    let entries = index["manifests"].as_array().unwrap_or_else(|| panic!("{reference} is no index: {index:#}"));
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    entries.iter().map(|entry| (text(&entry["platform"]["architecture"]), text(&entry["digest"]))).collect()
+}
+
+fn architectures(reference: &str) -> BTreeSet<String> {
+    listed(reference).into_iter().map(|(architecture, _)| architecture).collect()
+}
+
+const BOTH: [&str; 2] = ["--platforms", "linux/amd64,linux/arm64"];
+
+#[test]
+fn an_index_lists_each_platform_that_was_asked_for() {
+    let bench = Bench::new();
+    let packages = ["pkg/bootloader", "pkg/firmware", "pkg/trust"];
+    bench.kitmake(&[&["push"], &packages[..], &BOTH].concat()).with_code(0);
+    for package in packages {
+        let reference = bench.reference(package);
+        assert_eq!(architectures(&reference), set(["amd64", "arm64"]), "{package}");
+        for (architecture, digest) in listed(&reference) {
+            let single = crate::support::inspect(&format!("{reference}-{architecture}"), &architecture);
+            assert_eq!(single["Digest"], digest, "{package}");
+            assert_eq!(single["Architecture"], architecture, "{package}");
+        }
+    }
+    let bootloader = unpack(&bench.reference("pkg/bootloader"), "arm64");
+    assert_eq!(
+        std::fs::read_to_string(bootloader.path().join("boot/menu.cfg")).unwrap(),
+        bench.monorepo.read("pkg/bootloader/boards.cfg")
+    );
+    let firmware = unpack(&bench.reference("pkg/firmware"), "arm64");
+    assert!(firmware.path().join("lib/firmware/modem.txt").is_file());
+    let again = bench.kitmake(&[&["push"], &packages[..], &BOTH].concat()).with_code(0);
+    assert!(again.stderr.starts_with("nothing to do: "), "{}", again.stderr);
+}
+
+#[test]
+fn platforms_that_are_pushed_one_after_the_other_end_in_one_index() {
+    let bench = Bench::new();
+    let package = "pkg/ca-certificates";
+    let reference = bench.reference(package);
+    bench.kitmake(&["push", package, "--platforms", "linux/amd64"]).with_code(0);
+    let first = listed(&reference);
+    assert_eq!(architectures(&reference), set(["amd64"]));
+    bench.kitmake(&["push", package, "--platforms", "arm64"]).with_code(0);
+    assert_eq!(architectures(&reference), set(["amd64", "arm64"]));
+    assert!(listed(&reference).is_superset(&first), "what was there is left as it was");
+    // All that the yml lists, which are the default ones.
+    bench.kitmake(&["push", package, "--platforms", "all"]).with_code(0);
+    assert_eq!(architectures(&reference), set(["amd64", "arm64", "riscv64"]));
+}
+
+#[test]
+fn a_build_for_another_platform_finds_its_sibling_that_nobody_has_published() {
+    let bench = Bench::new();
+    let built = bench.kitmake(&["build", "pkg/trust", BOTH[0], BOTH[1]]).with_code(0);
+    assert_eq!(told_set(&built, "Built"), set(["pkg/ca-certificates", "pkg/trust"]));
+    assert_eq!(bench.tags("ca-certificates"), BTreeSet::new());
+    let reference = bench.reference("pkg/trust");
+    let architecture = |name: &str| docker(&["image", "inspect", "--format", "{{.Architecture}}", name]);
+    assert_eq!(architecture(&format!("{reference}-arm64")), "arm64");
+    assert_eq!(architecture(&format!("{reference}-amd64")), "amd64");
+    assert_eq!(architecture(&reference), "amd64", "the plain tag is of the builder's own platform");
+
+    // In a later run the sibling is there already, still on the builder only.
+    docker(&["image", "rm", &format!("{reference}-arm64")]);
+    let again = bench.kitmake(&["push", "pkg/trust", BOTH[0], BOTH[1]]).with_code(0);
+    assert_eq!(told_set(&again, "Built"), set(["pkg/trust"]));
+    assert_eq!(bench.tags("ca-certificates"), BTreeSet::new());
+    for architecture in ["amd64", "arm64"] {
+        let files = unpack(&reference, architecture);
+        assert!(files.path().join("etc/ssl/certs/root.pem").is_file(), "{architecture}");
+    }
+}
+
+#[test]
+fn a_platform_that_a_package_does_not_list_is_no_error() {
+    let bench = Bench::new();
+    let plan = bench.plan(&["pkg/vtpm", "pkg/tracer", "--platforms", "linux/riscv64"]);
+    for node in plan["nodes"].as_array().unwrap() {
+        assert_eq!(node["state"], "not-built-here", "{node:#}");
+    }
+    let nothing = bench.kitmake(&["build", "pkg/tracer"]).with_code(0);
+    assert_eq!(nothing.stderr, "nothing to do: 0 present, 1 not built here\n");
+}

@@ -1,0 +1,123 @@
+//! What is wrong with a repository or a command line is said with a code, the place and what to do about it, and without
+//! an engine or a registry.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in the set-up of a test ends the test")]
+
+mod support;
+
+use support::{Monorepo, Output, broken_names, expected, output};
+
+/// Runs kitmake where no engine answers.
+fn kitmake(monorepo: &Monorepo, arguments: &[&str]) -> Output {
+    output(monorepo.kitmake_command(arguments).env("DOCKER_HOST", "unix:///nonexistent/engine.sock"))
+}
+
+/// Plans without asking anybody.
+fn plan(monorepo: &Monorepo, arguments: &[&str]) -> Output {
+    kitmake(monorepo, &[&["plan", "--offline", "--assume-missing"], arguments].concat())
+}
+
+/// The codes of the diagnostics, in order.
+fn codes(output: &Output) -> Vec<&str> {
+    let code =
+        |line: &&str| line.contains("::") && line.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == ':');
+    output.stderr.lines().filter(code).collect()
+}
+
+/// Diagnostics of which no single place is at fault: an empty file, and what several packages do together.
+const WITHOUT_PLACE: [&str; 2] = ["graph::duplicate_image", "workspace::empty_yml"];
+
+#[test]
+fn every_broken_monorepo_gets_its_diagnostic_and_its_exit_code() {
+    for name in broken_names() {
+        let monorepo = Monorepo::broken(&name);
+        let expected = expected(&name);
+        let arguments: Vec<&str> = expected.arguments.iter().map(String::as_str).collect();
+        let planned = plan(&monorepo, &arguments).with_code(expected.code);
+        if expected.code == 0 {
+            // No diagnostic but a state, which other packages do not suffer from.
+            let json = plan(&monorepo, &["--format", "json"]).json();
+            let states: Vec<&str> =
+                json["nodes"].as_array().unwrap().iter().map(|node| node["state"].as_str().unwrap()).collect();
+            assert!(states.contains(&expected.diagnostic.as_str()), "{name}: {json:#}");
+            continue;
+        }
+        assert_eq!(codes(&planned), [expected.diagnostic.as_str()], "{name}:\n{}", planned.stderr);
+        assert!(planned.stderr.contains("help: "), "{name}:\n{}", planned.stderr);
+        let place = ["build.yml:", "kitmake.yml:", "Dockerfile:"].iter().any(|file| planned.stderr.contains(file));
+        let without = WITHOUT_PLACE.contains(&expected.diagnostic.as_str());
+        assert_eq!(place, !without, "{name}: a file and a line\n{}", planned.stderr);
+        for command in [&["build", "--offline", "--assume-missing"][..], &["push", "--offline", "--assume-missing"]] {
+            let refused = kitmake(&monorepo, &[command, &arguments].concat()).with_code(expected.code);
+            assert_eq!(codes(&refused), [expected.diagnostic.as_str()], "{name}:\n{}", refused.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_broken_package_elsewhere_is_a_counted_warning_only() {
+    for name in ["invalid-yaml", "missing-dockerfile", "bad-tag-template", "missing-extra-source", "no-image"] {
+        let planned = plan(&Monorepo::broken(name), &["pkg/sound"]).with_code(0);
+        assert_eq!(planned.stderr, "1 package that is not selected has errors\n", "{name}");
+        assert!(planned.stdout.starts_with("build 1; 0 of 1 node present\n"), "{name}: {}", planned.stdout);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_unless_strict() {
+    let monorepo = Monorepo::broken("unknown-key");
+    let planned = plan(&monorepo, &[]).with_code(0);
+    assert_eq!(codes(&planned), ["workspace::unknown_key"], "{}", planned.stderr);
+    assert!(planned.stderr.contains("pkg/broken/build.yml:2:1"), "{}", planned.stderr);
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let monorepo = Monorepo::with_files(&[
+        ("pkg/a/build.yml", "image: a\narches: [arm46]\n"),
+        ("pkg/a/Dockerfile", "FROM scratch\nCOPY f /\n"),
+        ("pkg/b/build.yml", "image: [\n"),
+        ("pkg/c/build.yml", "image: c\nextra-sources: [\"../../nowhere:x\"]\n"),
+        ("pkg/c/Dockerfile", "FROM scratch\nCOPY f /\n"),
+        ("pkg/d/build.yml", "image: d\n"),
+    ]);
+    let planned = plan(&monorepo, &[]).with_code(3);
+    let mut codes = codes(&planned);
+    codes.sort_unstable();
+    assert_eq!(
+        codes,
+        [
+            "git::extra_source",
+            "workspace::invalid_yaml",
+            "workspace::missing_dockerfile",
+            "workspace::unknown_architecture"
+        ],
+        "{}",
+        planned.stderr
+    );
+}
+
+#[test]
+fn a_problem_of_what_a_selected_package_needs_fails_the_plan() {
+    let monorepo = Monorepo::new();
+    monorepo.replace("tools/base/build.yml", "image: base\n", "image: base\ndockerfile: Dockerfile.absent\n");
+    monorepo.pin();
+    monorepo.commit("Break the base");
+    let planned = plan(&monorepo, &["pkg/vtpm"]).with_code(3);
+    assert_eq!(codes(&planned), ["workspace::missing_dockerfile"], "{}", planned.stderr);
+    assert!(planned.stderr.contains("tools/base/build.yml:"), "{}", planned.stderr);
+    // Built on nothing of it.
+    plan(&monorepo, &["pkg/ca-certificates"]).with_code(0);
+}
+
+#[test]
+fn an_unknown_selector_is_a_usage_error_with_a_suggestion() {
+    let monorepo = Monorepo::new();
+    for (selector, meant) in [("pkg/intrd", "`pkg/initrd`"), ("pkg/sysclt", "`pkg/sysctl`")] {
+        let planned = plan(&monorepo, &[selector]).with_code(2);
+        assert_eq!(codes(&planned), ["selector::unknown"]);
+        assert!(planned.stderr.contains(&format!("did you mean {meant}?")), "{}", planned.stderr);
+        assert_eq!(planned.stdout, "");
+    }
+    plan(&monorepo, &["--no-such-option"]).with_code(2);
+}
