@@ -90,17 +90,15 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
         let _ = writeln!(out, "nothing to do: {} of {} present", there, plural(plan.nodes.len(), "node"));
     } else {
         let _ = writeln!(out, "{}; {there} of {} present", totals(&plan.steps), plural(plan.nodes.len(), "node"));
-        let width = plan.steps.iter().map(|step| step.title.len()).max().unwrap_or_default();
-        for step in &plan.steps {
-            let why = step.node.map(|node| why(&plan.nodes[node], step.kind())).unwrap_or_default();
-            let line = format!("  {:<5}  {:<width$}  {:<24}  {}", step.kind(), step.title, why, step.reference);
-            let _ = writeln!(out, "{}", line.trim_end());
+        let rows = plan.steps.iter().map(|step| [step.title.clone(), why(plan, step), step.reference.clone()]);
+        for (step, row) in plan.steps.iter().zip(aligned(rows.collect())) {
+            let _ = writeln!(out, "  {:<5}  {row}", step.kind());
         }
     }
     if verbose {
         section(&mut out, plan, "present", present, |node| {
             let places: Vec<&str> = node.places.iter().map(|place| place_name(*place)).collect();
-            format!("{}  {}", node.reference, places.join(", "))
+            [node.reference.clone(), places.join(", ")]
         });
     }
     out.push_str(&notes(plan));
@@ -112,18 +110,22 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
 pub fn notes(plan: &Plan) -> String {
     let mut out = String::new();
     stale_pins(&mut out, plan);
-    section(
-        &mut out,
-        plan,
-        "outdated",
-        |node| node.state == State::Outdated,
-        |node| format!("{} was made from other inputs", node.reference),
-    );
-    section(&mut out, plan, "unknown", |node| node.state == State::Unknown, sentence);
-    section(&mut out, plan, "blocked", |node| node.state == State::Blocked, sentence);
-    section(&mut out, plan, "not buildable", |node| node.state == State::NotBuildable, sentence);
-    section(&mut out, plan, "not built here", |node| node.state == State::NotBuiltHere, sentence);
+    let is = |state| move |node: &&Node| node.state == state;
+    let outdated = "outdated, made from other inputs";
+    section(&mut out, plan, outdated, is(State::Outdated), |node| [node.reference.clone(), String::new()]);
+    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
+    let built: BTreeSet<String> = built.into_iter().map(|node| plan.nodes[node].id()).collect();
+    let open = |node: &&Node| node.state == State::Unknown && !built.contains(&node.id());
+    section(&mut out, plan, "unknown", open, sentence);
+    section(&mut out, plan, "blocked", is(State::Blocked), sentence);
+    section(&mut out, plan, "not buildable", is(State::NotBuildable), sentence);
+    not_built_here(&mut out, plan);
     out
+}
+
+/// The node that a step builds.
+fn built_node(step: &Step) -> Option<usize> {
+    step.node.filter(|_| step.kind() == StepKind::Build)
 }
 
 /// `build 3, push 3, index 2`.
@@ -139,16 +141,46 @@ fn section(
     plan: &Plan,
     title: &str,
     belongs: impl Fn(&&Node) -> bool,
-    line: impl Fn(&Node) -> String,
+    columns: impl Fn(&Node) -> [String; 2],
 ) {
     let nodes: Vec<&Node> = plan.nodes.iter().filter(belongs).collect();
-    if nodes.is_empty() {
-        return;
+    let rows = nodes.into_iter().map(|node| {
+        let [second, third] = columns(node);
+        [node.id(), second, third]
+    });
+    list(out, title, rows.collect());
+}
+
+/// A title with a count, and the rows below it; nothing where there are none.
+fn list(out: &mut String, title: &str, rows: Vec<[String; 3]>) {
+    if !rows.is_empty() {
+        let _ = writeln!(out, "{title}: {}", rows.len());
     }
-    let _ = writeln!(out, "{title}: {}", nodes.len());
-    let width = nodes.iter().map(|node| node.id().len()).max().unwrap_or_default();
-    for node in nodes {
-        let _ = writeln!(out, "  {:<width$}  {}", node.id(), line(node));
+    for row in aligned(rows) {
+        let _ = writeln!(out, "  {row}");
+    }
+}
+
+/// Rows as lines with aligned columns.
+fn aligned(rows: Vec<[String; 3]>) -> impl Iterator<Item = String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let (first, second) = (width(0), width(1));
+    rows.into_iter().map(move |[a, b, c]| format!("{a:<first$}  {b:<second$}  {c}").trim_end().to_owned())
+}
+
+/// One line per platform: that a package does not list one is no more than a fact.
+fn not_built_here(out: &mut String, plan: &Plan) {
+    let mut platforms: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut count = 0;
+    for node in plan.nodes.iter().filter(|node| node.state == State::NotBuiltHere) {
+        count += 1;
+        platforms.entry(node.platform.to_string()).or_default().push(node.name.as_str());
+    }
+    if count > 0 {
+        let _ = writeln!(out, "not built here: {count}");
+    }
+    for (platform, names) in platforms {
+        let _ = writeln!(out, "  {platform}  {}", names.join(", "));
     }
 }
 
@@ -173,52 +205,54 @@ fn stale_pin_list(plan: &Plan) -> BTreeSet<(&str, u32, &str, String)> {
 }
 
 fn stale_pins(out: &mut String, plan: &Plan) {
-    let pins = stale_pin_list(plan);
-    if !pins.is_empty() {
-        let _ = writeln!(out, "stale pins: {}", pins.len());
-    }
-    for (file, line, reference, now) in pins {
-        let _ = writeln!(out, "  {file}:{line}  {reference}  ({now})");
+    let pins = stale_pin_list(plan).into_iter();
+    let rows =
+        pins.map(|(file, line, reference, now)| [format!("{file}:{line}"), reference.to_owned(), format!("({now})")]);
+    list(out, "stale pins", rows.collect());
+}
+
+/// Why a step is in the plan, in few words.
+fn why(plan: &Plan, step: &Step) -> String {
+    let node = step.node.map(|node| &plan.nodes[node]);
+    match (&step.action, node) {
+        (Action::Build(_), Some(node)) => why_built(node),
+        (Action::Push { .. }, Some(node)) if !node.reasons.contains(&Reason::NotPushed) => "built again".to_owned(),
+        (Action::Push { .. }, _) => "not in the registry".to_owned(),
+        (Action::Fetch { .. }, _) => "not on the builder".to_owned(),
+        (Action::Index { entries, .. }, _) => {
+            let platforms: Vec<String> = entries.iter().map(|entry| entry.platform.to_string()).collect();
+            platforms.join(", ")
+        }
+        (Action::Build(_), None) => String::new(),
     }
 }
 
-/// The first reason of a step in few words.
-fn why(node: &Node, kind: StepKind) -> String {
-    match kind {
-        StepKind::Build => {
-            let first = node.reasons.iter().find_map(|reason| match reason {
-                Reason::Forced => Some("forced".to_owned()),
-                Reason::Missing => Some("missing".to_owned()),
-                Reason::AssumedMissing => Some("assumed missing".to_owned()),
-                Reason::OutdatedOnBuilder => Some("made from other inputs".to_owned()),
-                Reason::Outdated => Some("outdated".to_owned()),
-                Reason::MutableTag => Some("mutable tag, other inputs".to_owned()),
-                _ => None,
-            });
-            let mut text = first.unwrap_or_default();
-            if node.reasons.contains(&Reason::Dirty) {
-                text.push_str(", dirty");
-            }
-            if node.reasons.iter().any(|reason| matches!(reason, Reason::BuiltOnDirty { .. })) {
-                text.push_str(", on a dirty base");
-            }
-            text
+fn why_built(node: &Node) -> String {
+    let words = node.reasons.iter().filter_map(|reason| match reason {
+        Reason::Forced => Some("forced".to_owned()),
+        Reason::Missing => Some("missing".to_owned()),
+        Reason::AssumedMissing => Some("assumed missing".to_owned()),
+        Reason::OutdatedOnBuilder | Reason::Outdated => Some("made from other inputs".to_owned()),
+        Reason::MutableTag => Some("mutable tag, other inputs".to_owned()),
+        Reason::Dirty => Some("dirty".to_owned()),
+        Reason::BuiltOnDirty { .. } => Some("on a dirty base".to_owned()),
+        Reason::NeededBy { node: by } => {
+            let same_platform = by.strip_suffix(&format!("@{}", node.platform));
+            Some(format!("for {}", same_platform.unwrap_or(by)))
         }
-        StepKind::Push => "not in the registry".to_owned(),
-        StepKind::Fetch => "needed on the builder".to_owned(),
-        StepKind::Index => String::new(),
-    }
+        _ => None,
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// What keeps a node from being built.
-fn sentence(node: &Node) -> String {
+fn sentence(node: &Node) -> [String; 2] {
     let sentences = node.reasons.iter().filter_map(|reason| match reason {
-        Reason::NotInArches => Some("the package does not list this platform".to_owned()),
         Reason::NotBuildable { why } | Reason::Unanswered { why } => Some(why.clone()),
         Reason::Blocked { by } => Some(format!("needs {by}")),
         _ => None,
     });
-    sentences.collect::<Vec<_>>().join("; ")
+    [sentences.collect::<Vec<_>>().join("; "), String::new()]
 }
 
 fn place_name(place: Place) -> &'static str {

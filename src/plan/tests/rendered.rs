@@ -1,1 +1,150 @@
 //! The plan as people and programs see it.
+
+use serde_json::{Value, json};
+
+use crate::graph::testing::Pkg;
+use crate::plan::testing::{World, amd64, world};
+use crate::plan::{OnOutdated, Platforms, notes, text};
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+/// A base to be fetched, one to be built for its user, a stale pin, a package for another platform, one that cannot be
+/// built, and what needs it.
+fn mixed() -> World {
+    let mut world = world([
+        Pkg::new("pkg/alone").from("t/tools:then"),
+        Pkg::new("pkg/broken").dockerfile("ARG NONE\nFROM ${NONE}\n"),
+        Pkg::new("pkg/foreign").arches(&["arm64"]),
+        Pkg::new("pkg/on-broken").from("t/broken:now"),
+        Pkg::new("pkg/there"),
+        Pkg::new("pkg/user").dockerfile("FROM t/tools:now AS tools\nFROM t/base:now\nCOPY --from=tools / /\n"),
+        Pkg::new("tools/base"),
+        Pkg::new("tools/tools"),
+    ]);
+    world.published("tools/base", &amd64(), None);
+    let there = world.other_key("pkg/there", &amd64());
+    world.published("pkg/there", &amd64(), Some(there));
+    let selected: Vec<String> = (world.repo.workspace.packages.iter())
+        .map(|package| package.name.to_string())
+        .filter(|name| name.starts_with("pkg/"))
+        .collect();
+    world.select(&selected.iter().map(String::as_str).collect::<Vec<_>>());
+    world
+}
+
+#[test]
+fn a_plan_is_one_line_per_step_and_then_what_is_odd() {
+    let mut world = mixed();
+    world.request.push = true;
+    let text = text(&world.plan(), false);
+    assert_eq!(
+        lines(&text),
+        [
+            "fetch 1, build 3, push 2, index 2; 2 of 8 nodes present",
+            "  build  pkg/alone linux/amd64    missing                t/alone:now",
+            "  build  tools/tools linux/amd64  missing, for pkg/user  t/tools:now",
+            "  fetch  tools/base linux/amd64   not on the builder     t/base:now",
+            "  build  pkg/user linux/amd64     missing                t/user:now",
+            "  push   pkg/alone linux/amd64    not in the registry    t/alone:now-amd64",
+            "  index  pkg/alone                linux/amd64            t/alone:now",
+            "  push   pkg/user linux/amd64     not in the registry    t/user:now-amd64",
+            "  index  pkg/user                 linux/amd64            t/user:now",
+            "stale pins: 1",
+            "  pkg/alone/Dockerfile:1  t/tools:then  (tools/tools is now)",
+            "outdated, made from other inputs: 1",
+            "  pkg/there@linux/amd64  t/there:now",
+            "blocked: 1",
+            "  pkg/on-broken@linux/amd64  needs pkg/broken@linux/amd64",
+            "not buildable: 1",
+            "  pkg/broken@linux/amd64  `${NONE}` on line 2: no value for `NONE`",
+            "not built here: 1",
+            "  linux/amd64  pkg/foreign",
+        ]
+    );
+}
+
+#[test]
+fn what_is_to_be_done_does_not_hide_why() {
+    let mut world = world([
+        Pkg::new("dirty").dirty(),
+        Pkg::new("forced"),
+        Pkg::new("on-dirty").from("t/dirty:now"),
+        Pkg::new("outdated"),
+    ]);
+    world.published("forced", &amd64(), None);
+    let other = world.other_key("outdated", &amd64());
+    world.published("outdated", &amd64(), Some(other));
+    world.request.on_outdated = OnOutdated::Rebuild;
+    world.request.force = true;
+    let text = text(&world.plan(), false);
+    let whys: Vec<&str> = lines(&text)[1..5].iter().map(|line| line[31..].split("  ").next().unwrap()).collect();
+    assert_eq!(whys, ["dirty, missing", "forced", "on a dirty base, missing", "forced, made from other inputs"]);
+}
+
+#[test]
+fn nothing_to_do_is_one_line() {
+    let mut world = world([Pkg::new("a"), Pkg::new("b").from("t/a:now")]);
+    world.published_here("a");
+    world.published_here("b");
+    assert_eq!(text(&world.plan(), false), "nothing to do: 2 of 2 nodes present\n");
+}
+
+#[test]
+fn verbose_says_where_everything_is() {
+    let mut world = world([Pkg::new("a"), Pkg::new("bb")]);
+    world.stored("a", &amd64(), None);
+    world.published("a", &amd64(), None);
+    world.stored("bb", &amd64(), None);
+    assert_eq!(
+        lines(&text(&world.plan(), true)),
+        [
+            "nothing to do: 2 of 2 nodes present",
+            "present: 2",
+            "  a@linux/amd64   t/a:now   builder, index, tag-arch",
+            "  bb@linux/amd64  t/bb:now  builder",
+        ]
+    );
+}
+
+#[test]
+fn platforms_that_packages_do_not_list_take_one_line_each() {
+    let mut world = world([Pkg::new("a").arches(&[]), Pkg::new("b").arches(&[]), Pkg::new("c")]);
+    world.request.platforms = Platforms::These(vec!["linux/arm64".parse().unwrap(), amd64()]);
+    assert_eq!(lines(&notes(&world.plan())), ["not built here: 5", "  linux/amd64  a, b", "  linux/arm64  a, b, c"]);
+}
+
+#[test]
+fn the_json_has_every_node_and_every_step_by_name() {
+    let mut world = world([Pkg::new("base"), Pkg::new("user").from("t/base:now").arg("A=1")]);
+    world.request.push = true;
+    world.published_here("base");
+    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan())).unwrap();
+    assert_eq!(plan["schema_version"], 1);
+    let base = &plan["nodes"][0];
+    assert_eq!(
+        (&base["id"], &base["platform"], &base["reference"], &base["state"], &base["where"]),
+        (&json!("base"), &json!("linux/amd64"), &json!("t/base:now"), &json!("present"), &json!(["index", "arch-tag"]))
+    );
+    let user = json!([{"reason": "missing"}, {"reason": "not-pushed"}, {"reason": "not-in-index"}]);
+    assert_eq!(plan["nodes"][1]["reasons"], user);
+    let build = &plan["steps"][1];
+    assert_eq!(
+        (&build["id"], &build["kind"], &build["node"], &build["reference"], &build["needs"]),
+        (
+            &json!("build:user@linux/amd64"),
+            &json!("build"),
+            &json!("user@linux/amd64"),
+            &json!("t/user:now"),
+            &json!(["fetch:base@linux/amd64"])
+        )
+    );
+    assert_eq!(
+        (&build["build_args"]["A"], &build["network"], &build["dockerfile"]),
+        (&json!("1"), &json!("none"), &json!("Dockerfile"))
+    );
+    assert!(build["labels"]["org.kitmake.key"].as_str().is_some_and(|key| key.starts_with("1:t/user@linux/amd64:")));
+    let index = &plan["steps"][3];
+    assert_eq!((&index["kind"], &index["node"], &index["labels"]), (&json!("index"), &json!(null), &json!(null)));
+}

@@ -23,15 +23,14 @@ fn what_no_place_has_is_missing_and_built() {
 
 #[test]
 fn each_place_alone_makes_a_node_present() {
-    let image = base_and_user().image("user");
-    let places: [(Place, &dyn Fn(&mut World)); 3] = [
-        (Place::Builder, &|world| world.stored("user", &amd64(), None)),
-        (Place::Index, &|world| world.in_index(&image, &amd64(), None)),
-        (Place::ArchTag, &|world| world.at_arch_tag(&image, &amd64(), None)),
-    ];
-    for (place, put) in places {
+    for place in [Place::Builder, Place::Index, Place::ArchTag] {
         let mut world = base_and_user();
-        put(&mut world);
+        let image = world.image("user");
+        match place {
+            Place::Builder => world.stored("user", &amd64(), None),
+            Place::Index => world.in_index(&image, &amd64(), None),
+            Place::ArchTag => world.at_arch_tag(&image, &amd64(), None),
+        }
         world.select(&["user"]);
         let plan = world.plan();
         assert_eq!(plan.on("user", "amd64").state, State::Present);
@@ -151,7 +150,7 @@ fn a_user_does_not_become_outdated_when_its_base_moves_on() {
     after.published("user", &amd64(), Some(user.clone()));
     let plan = after.plan();
     assert_eq!(plan.on("user", "amd64").state, State::Present);
-    assert!(matches!(&plan.reasons("user")[..], [Reason::PinStale { package, line: 1, .. }] if package == "base"));
+    assert!(matches!(plan.reasons("user"), [Reason::PinStale { package, line: 1, .. }] if package == "base"));
     assert_eq!(plan.on("user", "amd64").components.as_ref().unwrap().label(), user);
 
     // Only the published image can tell: another one under the pinned tag is another input.
