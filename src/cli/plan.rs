@@ -38,7 +38,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs) -> Ended {
     if !prepared.plan.problems.is_empty() {
         return Err(prepared.plan.problems);
     }
-    Ok(if args.check && !prepared.plan.is_empty() { exit::TO_DO } else { exit::DONE })
+    Ok(if args.check && prepared.plan.makes_anything() { exit::TO_DO } else { exit::DONE })
 }
 
 /// Makes the plan and says what is odd about the repository.

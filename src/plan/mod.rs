@@ -8,6 +8,7 @@
 //! what is believed of the places, `verdict` the rules on it. [`steps`] turns the nodes that are to be built, brought or
 //! pushed into steps.
 
+mod assemble;
 mod bases;
 mod decide;
 mod demand;
@@ -106,7 +107,7 @@ pub struct Inputs<'a> {
 pub struct Plan {
     /// Sorted by package, then platform.
     pub nodes: Vec<Node>,
-    /// Each after what it needs.
+    /// Each after what it needs; none if there are problems, since then nothing may be done.
     pub steps: Vec<Step>,
     /// What keeps the plan from being run, all of it.
     pub problems: Vec<Problem>,
@@ -119,10 +120,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether anything is to be built or pushed.
+    /// Whether nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether anything is to be built or pushed; bringing an image to the builder is neither.
+    #[must_use]
+    pub fn makes_anything(&self) -> bool {
+        self.steps.iter().any(|step| step.kind() != StepKind::Fetch)
     }
 }
 
@@ -130,6 +137,5 @@ impl Plan {
 #[must_use]
 pub fn plan(inputs: Inputs<'_>, request: &Request, demand: &Demand) -> Plan {
     let decided = decide::decide(inputs, request, demand);
-    let steps = steps::steps(inputs, request, &decided);
-    problem::assemble(inputs, request, demand, decided, steps)
+    assemble::assemble(inputs, request, demand, decided)
 }

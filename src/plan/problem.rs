@@ -1,22 +1,11 @@
-//! What keeps a plan from being run, all of it at once, and what is odd but stops nothing.
-
-use std::collections::BTreeSet;
+//! Why a plan cannot be run, as far as the plan itself finds it out.
 
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::decide::Decided;
-use super::demand::Demand;
-use super::found::Published;
-use super::node::{Place, State};
-use super::step::Step;
-use super::verdict::Supply;
-use super::{Inputs, OnOutdated, Plan, Request};
-use crate::graph;
+use super::node::Place;
 use crate::image::Reference;
-use crate::presence::Fact;
 use crate::problem::{Class, Fault, Problem};
-use crate::workspace::PackageId;
 
 /// Why a plan cannot be run.
 #[derive(Debug, Error, Diagnostic)]
@@ -88,115 +77,4 @@ impl Fault for PlanError {
 pub(super) fn not_asked(place: Place, image: &Reference) -> Problem {
     let place = if place == Place::Builder { "the builder" } else { "the registry" };
     PlanError::NotAsked { place, image: image.to_string() }.into()
-}
-
-/// Puts the plan together.
-pub(super) fn assemble(
-    inputs: Inputs<'_>,
-    request: &Request,
-    demand: &Demand,
-    decided: Decided,
-    steps: Vec<Step>,
-) -> Plan {
-    let packages = demand.all_packages();
-    let mut problems: Vec<Problem> = Vec::new();
-    let mut warnings: Vec<Problem> = Vec::new();
-    for &package in &packages {
-        problems.extend(problems_of(inputs, package));
-        problems.extend(illegal_name(inputs, package));
-        warnings.extend(warnings_of(inputs, package));
-    }
-    let together: Vec<PackageId> = packages.iter().copied().collect();
-    problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &together));
-    for index in 0..decided.nodes.len() {
-        problems.extend(problems_of_node(request, &decided, index));
-    }
-    let ids = inputs.workspace.ids();
-    let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
-    Plan {
-        nodes: decided.nodes,
-        steps,
-        problems: distinct(problems),
-        warnings: distinct(warnings),
-        broken_elsewhere,
-        selected: demand.packages.len(),
-    }
-}
-
-/// Everything that is wrong with a package by itself.
-fn problems_of(inputs: Inputs<'_>, package: PackageId) -> impl Iterator<Item = Problem> + '_ {
-    let described = inputs.workspace.package(package);
-    let tag = inputs.tags.packages[package.index()].as_ref().and_then(|tag| tag.as_ref().err());
-    let of_graph = inputs.graph.problems.get(&package).into_iter().flatten();
-    let dockerfile = described.dockerfile_problem.iter().filter(|_| described.template.is_none());
-    described.problems.iter().chain(tag).chain(dockerfile).chain(of_graph).cloned()
-}
-
-/// Everything that is odd about a package; a template that nobody rendered is among it, since rendering is a step of
-/// its own that need not have been taken.
-fn warnings_of(inputs: Inputs<'_>, package: PackageId) -> impl Iterator<Item = Problem> + '_ {
-    let described = inputs.workspace.package(package);
-    let dockerfile = described.dockerfile_problem.iter().filter(|_| described.template.is_some());
-    described.warnings.iter().chain(dockerfile).cloned()
-}
-
-/// The name that the command line or the yml gives an image need not be one that an engine takes.
-fn illegal_name(inputs: Inputs<'_>, package: PackageId) -> Option<Problem> {
-    let name = &inputs.tags.get(package)?.output;
-    let why = name.reference().err()?.reason.to_owned();
-    let package = inputs.workspace.package(package).name.to_string();
-    Some(PlanError::IllegalName { package, name: name.to_string(), why }.into())
-}
-
-fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
-    let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
-    let mut problems = Vec::new();
-    // What cannot be built is said to be so; the question where it is matters only to those that need it.
-    if let Supply::Open(questions) = &settled.supply
-        && (settled.needed || node.selected && node.state == State::Unknown)
-    {
-        problems.extend(questions.iter().cloned());
-    }
-    if request.on_outdated == OnOutdated::Error && node.state == State::Outdated && decided.is_used(index) {
-        problems.push(
-            PlanError::Outdated {
-                package: node.name.to_string(),
-                platform: node.platform.to_string(),
-                image: node.reference.clone(),
-            }
-            .into(),
-        );
-    }
-    if request.push && node.selected {
-        problems.extend(problems_of_push(request, decided, index));
-    }
-    problems
-}
-
-fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
-    let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
-    if settled.dirty && (decided.is_delivered(index) || node.state == State::Unknown) {
-        let base = node.reasons.iter().find_map(|reason| match reason {
-            super::Reason::BuiltOnDirty { node } => Some(format!("built on `{node}`, which is dirty")),
-            _ => None,
-        });
-        let why = base.unwrap_or_else(|| "dirty".to_owned());
-        return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
-    }
-    let certain = decided.is_built(index) || request.assume_missing.contains(&node.package);
-    if certain || !decided.is_publishable(index) {
-        return None;
-    }
-    let Published { arch_tag, index: listed } = &settled.published;
-    [(Place::ArchTag, arch_tag), (Place::Index, listed)].into_iter().find_map(|(place, fact)| match fact {
-        Fact::Unknown(problem) => Some(problem.clone()),
-        Fact::NotAsked => settled.image.as_ref().map(|image| not_asked(place, image)),
-        Fact::Yes(()) | Fact::No => None,
-    })
-}
-
-/// Without repetitions, in the same order.
-fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
-    let mut known = BTreeSet::new();
-    problems.into_iter().filter(|problem| known.insert(format!("{problem:?}"))).collect()
 }

@@ -86,14 +86,14 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
     let mut out = String::new();
     let present = |node: &&Node| matches!(node.state, State::Present | State::Outdated);
     let there = plan.nodes.iter().filter(present).count();
-    if plan.steps.is_empty() {
-        let _ = writeln!(out, "nothing to do: {} of {} present", there, plural(plan.nodes.len(), "node"));
+    let nodes = plural(plan.nodes.len(), "node");
+    if !plan.problems.is_empty() {
+        let _ = writeln!(out, "no plan: {}; {there} of {nodes} present", plural(plan.problems.len(), "problem"));
+    } else if plan.steps.is_empty() {
+        let _ = writeln!(out, "nothing to do: {there} of {nodes} present");
     } else {
-        let _ = writeln!(out, "{}; {there} of {} present", totals(&plan.steps), plural(plan.nodes.len(), "node"));
-        let rows = plan.steps.iter().map(|step| [step.title.clone(), why(plan, step), step.reference.clone()]);
-        for (step, row) in plan.steps.iter().zip(aligned(rows.collect())) {
-            let _ = writeln!(out, "  {:<5}  {row}", step.kind());
-        }
+        let _ = writeln!(out, "{}; {there} of {nodes} present", totals(&plan.steps));
+        steps(&mut out, plan);
     }
     if verbose {
         section(&mut out, plan, "present", present, |node| {
@@ -103,6 +103,31 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
     }
     out.push_str(&notes(plan));
     out
+}
+
+/// One line per step in their order; the push of an image goes with its build, and an index with the pushes before it.
+fn steps(out: &mut String, plan: &Plan) {
+    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
+    let pushed: BTreeSet<usize> =
+        plan.steps.iter().filter(|step| step.kind() == StepKind::Push).filter_map(|step| step.node).collect();
+    let shown: Vec<&Step> = plan
+        .steps
+        .iter()
+        .filter(|step| match step.kind() {
+            StepKind::Push => step.node.is_none_or(|node| !built.contains(&node)),
+            StepKind::Index => step.needs.is_empty(),
+            StepKind::Fetch | StepKind::Build => true,
+        })
+        .collect();
+    let kind = |step: &Step| match built_node(step) {
+        Some(node) if pushed.contains(&node) => "build, push".to_owned(),
+        _ => step.kind().to_string(),
+    };
+    let width = shown.iter().map(|step| kind(step).len()).max().unwrap_or_default();
+    let rows = shown.iter().map(|step| [step.title.clone(), why(plan, step), step.reference.clone()]);
+    for (step, row) in shown.iter().zip(aligned(rows.collect())) {
+        let _ = writeln!(out, "  {:<width$}  {row}", kind(step));
+    }
 }
 
 /// What a plan leaves undone, and what is odd about its nodes.

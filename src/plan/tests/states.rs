@@ -207,10 +207,8 @@ fn a_dirty_package_is_built_and_never_pushed() {
     assert_eq!(plan.ids(), ["build:a@linux/amd64"]);
     world.request.push = true;
     let plan = world.plan();
-    assert_eq!(
-        (plan.codes(), plan.ids()),
-        (vec!["plan::dirty_push".to_owned()], vec!["build:a@linux/amd64".to_owned()])
-    );
+    assert_eq!(plan.codes(), ["plan::dirty_push"]);
+    assert!(plan.is_empty(), "a plan with a problem has no steps");
     world.facts.builder = Fact::Unknown(refused());
     assert!(world.plan().codes().contains(&"plan::dirty_push".to_owned()), "it is refused whatever else is wrong");
 }
