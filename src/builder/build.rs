@@ -20,6 +20,7 @@ use super::context::{self, ArchiveFile, WriteError};
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
 use super::log::Log;
+use super::stream;
 
 /// Builds and gives the image its first name. Returns the id of the image.
 pub(super) async fn run(
@@ -47,6 +48,7 @@ pub(super) async fn run(
             written = join(&mut writing) => if let Some(error) = source_error(written) { return Err(error) },
             message = messages.next() => match message {
                 None => break,
+                Some(Err(error)) if stream::is_end(&error) => break,
                 Some(Ok(message)) => send(lines, read(message, &mut log, &mut image)).await,
                 Some(Err(error)) => {
                     end = Err(error);
