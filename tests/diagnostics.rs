@@ -1,8 +1,6 @@
 //! What is wrong with a repository or a command line is said with a code, the place and what to do about it, and without
 //! an engine or a registry.
 
-#![expect(clippy::unwrap_used, reason = "what goes wrong in the set-up of a test ends the test")]
-
 mod support;
 
 use support::{Monorepo, Output, broken_names, expected, output};

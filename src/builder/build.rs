@@ -25,6 +25,7 @@ use super::context::{self, ArchiveFile, WriteError};
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
 use super::log::Log;
+use super::stream;
 
 /// Builds and gives the image its first name. Returns the id of the image.
 pub(super) async fn run(
@@ -80,6 +81,7 @@ async fn build(
             written = join(&mut writing) => if let Some(error) = source_error(written) { return Err(error) },
             message = messages.next() => match message {
                 None => break,
+                Some(Err(error)) if stream::is_end(&error) => break,
                 Some(Ok(message)) => send(&lines, read(message, &mut log, &mut image)).await,
                 Some(Err(error)) => {
                     end = Err(error);
@@ -97,7 +99,6 @@ async fn build(
             reason: "it ended the build without an image and without an error".to_owned(),
         }
         .into()),
-        // A context that was cut short ends both streams; the file at fault says more than the engine does.
         (Err(error), _) => {
             // A context that was cut short ends both streams; the file at fault says more than the engine does.
             let source = if writing.is_some() { source_error(join(&mut writing).await) } else { None };

@@ -20,6 +20,7 @@ use super::connection::Endpoint;
 use super::context::ArchiveFile;
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
+use super::stream;
 use super::{Archive, BuildRequest, Connection, build};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
@@ -327,6 +328,9 @@ async fn follow(
 ) -> Result<(), Problem> {
     let mut messages = std::pin::pin!(messages);
     while let Some(message) = messages.next().await {
+        if message.as_ref().is_err_and(stream::is_end) {
+            break;
+        }
         let host = image.canonical().host().unwrap_or_default().to_owned();
         let message = message.map_err(|error| Error::transfer(action, &image.to_string(), &host, &error))?;
         if let Some(line) = message {

@@ -10,6 +10,7 @@ mod credentials;
 mod engine;
 mod error;
 mod log;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -51,9 +51,9 @@ fn a_full_build_publishes_everything_and_the_next_has_nothing_to_do() {
 
 /// The index lists the one platform, `tag-arch` is the image that it lists, and the labels are right.
 fn published(bench: &Bench, plan: &serde_json::Value, package: &str) {
-    let planned = node(plan, package);
-    assert_eq!(planned["state"], "present", "{package}");
-    let reference = planned["reference"].as_str().unwrap();
+    let found = node(plan, package);
+    assert_eq!(found["state"], "present", "{package}");
+    let reference = found["reference"].as_str().unwrap();
     let index = manifest(reference);
     assert_eq!(index["mediaType"], "application/vnd.oci.image.index.v1+json", "{package}");
     let entries = index["manifests"].as_array().unwrap();
@@ -72,8 +72,8 @@ fn published(bench: &Bench, plan: &serde_json::Value, package: &str) {
     };
     assert_eq!(labels["org.opencontainers.image.source"], source, "{package}");
     assert!(labels["org.mobyproject.linuxkit.version"].as_str().unwrap().starts_with("kitmake-"), "{package}");
-    assert_eq!(labels[KEY], planned["key"], "{package}");
-    assert_eq!(entries[0]["annotations"][KEY], planned["key"], "{package}");
+    assert_eq!(labels[KEY], found["key"], "{package}");
+    assert_eq!(entries[0]["annotations"][KEY], found["key"], "{package}");
     let name = reference.rsplit_once(':').unwrap().0;
     assert!(labels[KEY].as_str().unwrap().starts_with(&format!("1:{name}@linux/amd64:")), "{package}: {labels:#}");
     match package {

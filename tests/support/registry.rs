@@ -164,20 +164,29 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let filter = format!("reference={}/*/*", self.address);
+        let docker = |arguments: &[&str]| {
+            let output = Command::new("docker").args(arguments).stderr(Stdio::null()).output();
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        };
         let format = "{{.Repository}} {{.Tag}} {{.Digest}}";
-        let list = Command::new("docker")
-            .args(["image", "ls", "--digests", "--filter", &filter, "--format", format])
-            .stderr(Stdio::null())
-            .output();
-        let Ok(list) = list else { return };
-        for line in String::from_utf8_lossy(&list.stdout).lines() {
-            let image = match line.split(' ').collect::<Vec<_>>()[..] {
-                [repository, "<none>", digest] => format!("{repository}@{digest}"),
-                [repository, tag, _] => format!("{repository}:{tag}"),
-                _ => continue,
-            };
-            let _ = Command::new("docker").args(["image", "rm", &image]).output();
+        for depth in ["*/*", "*/*/*"] {
+            let filter = format!("reference={}/{depth}", self.address);
+            for line in docker(&["image", "ls", "--digests", "--filter", &filter, "--format", format]).lines() {
+                let image = match line.split(' ').collect::<Vec<_>>()[..] {
+                    [repository, "<none>", digest] => format!("{repository}@{digest}"),
+                    [repository, tag, _] => format!("{repository}:{tag}"),
+                    _ => continue,
+                };
+                docker(&["image", "rm", &image]);
+            }
+        }
+        // What was built twice under one name has lost it to the second; its key still says whose it is.
+        let nameless = ["image", "ls", "--quiet", "--filter", "dangling=true", "--filter", "label=org.kitmake.key"];
+        for id in docker(&nameless).lines() {
+            let key = docker(&["image", "inspect", "--format", "{{index .Config.Labels \"org.kitmake.key\"}}", id]);
+            if key.starts_with(&format!("1:{}/", self.address)) {
+                docker(&["image", "rm", id]);
+            }
         }
     }
 }
