@@ -110,6 +110,45 @@ fn every_state_gives_the_name_that_linuxkit_gives() {
     assert!(differences.is_empty(), "\n{differences}");
 }
 
+/// What a case gave, as the page shows it: tree hashes by their first digits.
+fn outcome(succeeded: bool, stdout: &str) -> String {
+    if !succeeded {
+        return "refused".to_owned();
+    }
+    let short = |line: &str| match line.split_once(':') {
+        Some((name, tag)) if tag.len() >= 40 => format!("`{name}:{}…{}`", &tag[..7], &tag[40..]),
+        _ => format!("`{line}`"),
+    };
+    stdout.split('|').map(short).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_documented_deviations_are_those_that_are_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let theirs = table(&fs::read_to_string(root.join("tests/golden/show-tag/cases.tsv")).unwrap());
+    let tested: Vec<Vec<String>> = DEVIATIONS
+        .iter()
+        .map(|(id, instead, why)| {
+            let ours = match instead {
+                Refused => outcome(false, ""),
+                Prints(stdout) => outcome(true, stdout),
+            };
+            vec![format!("`{id}`"), outcome(theirs[*id].succeeded, &theirs[*id].stdout), ours, (*why).to_owned()]
+        })
+        .collect();
+    let page = fs::read_to_string(root.join("docs/show-tag.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let documented: Vec<Vec<String>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [case, situation, theirs, ours, why] = cells[..] else { panic!("{row}") };
+            assert!(!situation.is_empty());
+            [case, theirs, ours, why].map(str::to_owned).to_vec()
+        })
+        .collect();
+    assert_eq!(documented, tested);
+}
+
 /// A repository with packages `p0`, `p1`, … and a way to run the program in it.
 struct Repository(tempfile::TempDir);
 
@@ -201,16 +240,84 @@ fn unknown_keys_are_errors_only_when_asked_for() {
     assert_eq!(repository.run(&["--strict", "pkg/p0"]).0, 3);
 }
 
+/// Commits with a fixed date, so that commit ids are constant, too.
+fn commit(directory: &Path) {
+    for arguments in [&["add", "-A"][..], &["commit", "-q", "-m", "c"]] {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(directory).args(["-c", "user.name=T", "-c", "user.email=t@example.org"]).args(arguments);
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_AUTHOR_DATE", "2020-01-02T03:04:05Z");
+        assert!(git.env("GIT_COMMITTER_DATE", "2020-01-02T03:04:05Z").status().unwrap().success());
+    }
+}
+
 #[test]
 fn verbose_says_what_went_into_the_tag() {
-    let repository = Repository::new(1);
-    repository.write("pkg/p0/new", "n");
-    let (_, stdout, _) = repository.run(&["-v", "--org=x", "pkg/p0"]);
-    let words: Vec<&str> = stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert!(words[0].starts_with("x/p0:"), "{stdout}");
-    assert_eq!(words[1..], ["package", "identity", "commit", "tree", "hash", "dirty"]);
-    assert!(stdout.contains("dirty     pkg/p0/new is neither committed nor ignored"), "{stdout}");
+    let repository = Repository(tempfile::tempdir().unwrap());
+    let top = repository.0.path();
+    for directory in ["pkg/a", "pkg/v", "lib"] {
+        fs::create_dir_all(top.join(directory)).unwrap();
+    }
+    repository.write("pkg/a/build.yml", "image: a\norg: acme\nextra-sources:\n  - ../../lib:vendor/lib\n");
+    repository.write("pkg/v/build.yml", "image: v\ntag: \"v1-{{slice .Hash 0 7}}\"\n");
+    repository.write("lib/l", "l\n");
+    let git = Command::new("git").args(["init", "-q"]).arg(top).env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+    assert!(git.unwrap().success());
+    commit(top);
+    let verbose = |arguments: &[&str]| {
+        let (code, stdout, stderr) = repository.run(&[&["-v"], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        stdout
+    };
+    assert_eq!(verbose(&["pkg/a", "pkg/v"]), CLEAN);
+
+    repository.write("pkg/a/new", "n");
+    repository.write("lib/l", "changed\n");
+    assert_eq!(verbose(&["-C", "pkg/a", "."]), DIRTY);
+    assert_eq!(verbose(&["--org=x", "--hash=0123456789", "--force-dirty", "pkg/v"]), GIVEN);
+    assert_eq!(verbose(&["--hash-commit=@", "--hash-path=pkg", "--tag=t-{{.Hash}}", "pkg/v"]), OTHER);
 }
+
+const CLEAN: &str = "\
+acme/a:83f56dc88d054ded7ef9324d7ce75b41c6f3275e
+  package   pkg/a
+  commit    7137247b6b3d3b476cf60874b403500f753bfd2a
+  tree      8daaa33c4d8fff8da48da039a6d9c7540c4135e7
+  source    b529198f398cbc52f3750968c80e9bfe0ca8b231 lib as vendor/lib
+  hash      83f56dc88d054ded7ef9324d7ce75b41c6f3275e (SHA-1 of tree and sources)
+linuxkit/v:v1-27e31fe
+  package   pkg/v
+  commit    7137247b6b3d3b476cf60874b403500f753bfd2a
+  tree      27e31fef9b114ba2ec05f4994cccab067a128ef8
+  template  v1-{{slice .Hash 0 7}} (build.yml)
+";
+const DIRTY: &str = "\
+acme/a:83f56dc88d054ded7ef9324d7ce75b41c6f3275e-dirty-f09d80c
+  package   .
+  commit    7137247b6b3d3b476cf60874b403500f753bfd2a
+  tree      8daaa33c4d8fff8da48da039a6d9c7540c4135e7
+  source    b529198f398cbc52f3750968c80e9bfe0ca8b231 ../../lib as vendor/lib
+  hash      83f56dc88d054ded7ef9324d7ce75b41c6f3275e-dirty-f09d80c (SHA-1 of tree and sources, SHA-256 of the content, dirty sources included)
+  dirty     new is neither committed nor ignored
+  dirty     ../../lib/l differs from HEAD, in an extra source
+";
+const GIVEN: &str = "\
+x/v:v1-0123456
+  package   pkg/v
+  identity  linuxkit/v:v1-27e31fe
+  commit    7137247b6b3d3b476cf60874b403500f753bfd2a
+  tree      27e31fef9b114ba2ec05f4994cccab067a128ef8
+  hash      0123456789 (--hash)
+  template  v1-{{slice .Hash 0 7}} (build.yml)
+  dirty     --force-dirty
+";
+const OTHER: &str = "\
+linuxkit/v:t-6515df434e56f6884d754eff110798101e5d1904
+  package   pkg/v
+  identity  linuxkit/v:v1-27e31fe
+  commit    7137247b6b3d3b476cf60874b403500f753bfd2a (--hash-commit @: nothing counts as dirty)
+  tree      6515df434e56f6884d754eff110798101e5d1904 of pkg (--hash-path)
+  template  t-{{.Hash}} (--tag)
+";
 
 #[test]
 fn an_empty_variable_is_no_org_and_a_hook_does_not_choose_the_repository() {

@@ -8,6 +8,7 @@ mod legacy;
 mod options;
 mod output;
 mod plan;
+mod provenance;
 mod show_tag;
 mod tag_args;
 

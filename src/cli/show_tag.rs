@@ -5,7 +5,6 @@
 //! workspace are shown, in the order of their names.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,8 +13,8 @@ use miette::Diagnostic;
 use super::options::Place;
 use super::output::Output;
 use super::tag_args::TagArgs;
-use super::{Ended, exit};
-use crate::git::{self, PackageTag};
+use super::{Ended, exit, provenance};
+use crate::git;
 use crate::problem::{Class, Fault, Problem};
 use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
 
@@ -118,7 +117,7 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
                 text.push_str(&name);
                 text.push('\n');
                 if verbose {
-                    text.push_str(&provenance(package, tag));
+                    text.push_str(&provenance::text(package, tag, &options, &workspace.directory(id), &current));
                 }
             }
             Some(Err(problem)) => problems.push(problem.clone()),
@@ -126,36 +125,6 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
         }
     }
     if problems.is_empty() { Ok(Shown { text, warnings }) } else { Err(problems) }
-}
-
-/// What went into a tag, one indented line for each part.
-fn provenance(package: &Package, tag: &PackageTag) -> String {
-    let mut lines = vec![("package", package.name.to_string())];
-    if tag.identity != tag.output {
-        lines.push(("identity", tag.identity.to_string()));
-    }
-    lines.extend(tag.commit.as_ref().map(|commit| ("commit", commit.id.clone())));
-    match &tag.tree {
-        Some(tree) => lines.push(("tree", tree.clone())),
-        None if tag.outside_git => lines.push(("tree", "none: not in a git repository".to_owned())),
-        None => lines.push(("tree", "none: not committed".to_owned())),
-    }
-    for source in &tag.extra_sources {
-        lines.push(("source", format!("{} {} as {}", source.tree, source.source.display(), source.destination)));
-    }
-    if tag.tree.as_ref() != Some(&tag.hash) {
-        lines.push(("hash", tag.hash.clone()));
-    }
-    lines.extend(tag.dirt.iter().map(|dirt| ("dirty", dirt.to_string())));
-    for source in &tag.extra_sources {
-        let place = source.source.display();
-        lines.extend(source.dirt.iter().map(|dirt| ("dirty", format!("{dirt} (extra source {place})"))));
-    }
-    lines.into_iter().fold(String::new(), |mut text, (word, value)| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {word:<9} {value}");
-        text
-    })
 }
 
 /// A workspace of exactly the packages in these directories, and their ids in the order given.

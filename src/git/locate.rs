@@ -151,6 +151,15 @@ fn is_git_directory(path: &Path) -> bool {
         && (path.join("commondir").is_file() || (path.join("objects").is_dir() && path.join("refs").is_dir()))
 }
 
+/// The top level of the work tree that a directory lies in, a real path.
+#[must_use]
+pub fn top_level(directory: &Path) -> Option<PathBuf> {
+    match Locator::default().locate(&clean(directory)) {
+        Ok(Place::WorkTree(spot)) => Some(spot.top),
+        _ => None,
+    }
+}
+
 /// The path without `.`, `..` and doubled slashes, without asking the disk.
 #[must_use]
 pub fn clean(path: &Path) -> PathBuf {

@@ -24,7 +24,8 @@ mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
-pub use locate::clean;
+pub use locate::{clean, top_level};
 pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
 pub use tag::{Commit, Dirt, PackageTag, TagOptions, Tags, tags};
+pub use template::expand as expand_template;

@@ -20,7 +20,7 @@ use super::error::{MISSING, Quote};
 use super::locate::Locator;
 use super::snapshot::{self, Answer};
 use super::subject::{Answers, HEAD, Measured, Subject, View};
-use super::template::Template;
+use super::template;
 use super::trees::hex;
 use super::{Error, ExtraSource, ImageName};
 use crate::problem::Problem;
@@ -225,8 +225,7 @@ fn list_dirty(subjects: &[Subject<'_>], measured: &[Vec<Result<Measured, Problem
 }
 
 fn expand(template: &str, hash: &str, quote: &Quote) -> Result<String, Problem> {
-    let expanded = Template::parse(template).and_then(|parsed| parsed.expand(hash));
-    expanded.map_err(|reason| Error::template(template, reason, quote).into())
+    template::expand(template, hash).map_err(|reason| Error::template(template, reason, quote).into())
 }
 
 impl Subject<'_> {

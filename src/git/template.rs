@@ -4,9 +4,17 @@
 //! and `{{slice .Hash 0 7}}`; these give the same text here. Everything else is refused with a sentence saying what was
 //! met, because a template that is half understood would name an image wrongly.
 
+/// The text of a template with the hash filled in.
+///
+/// # Errors
+/// When the template is not understood or the hash is too short for it; a sentence fragment.
+pub fn expand(template: &str, hash: &str) -> Result<String, String> {
+    Template::parse(template)?.expand(hash)
+}
+
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template {
+struct Template {
     parts: Vec<Part>,
 }
 
@@ -19,7 +27,7 @@ enum Part {
 
 impl Template {
     /// Parses a template; the error is a sentence fragment.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -39,7 +47,7 @@ impl Template {
     }
 
     /// The text with the hash filled in; the error is a sentence fragment.
-    pub(super) fn expand(&self, hash: &str) -> Result<String, String> {
+    fn expand(&self, hash: &str) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -91,10 +99,6 @@ mod tests {
 
     const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
 
-    fn expand(text: &str) -> Result<String, String> {
-        Template::parse(text)?.expand(HASH)
-    }
-
     #[test]
     fn text_and_hash_are_filled_in() {
         for (template, tag) in [
@@ -107,7 +111,7 @@ mod tests {
             ("a}}b{c", "a}}b{c".to_owned()),
             ("", String::new()),
         ] {
-            assert_eq!(expand(template), Ok(tag), "{template}");
+            assert_eq!(expand(template, HASH), Ok(tag), "{template}");
         }
     }
 
@@ -129,14 +133,14 @@ mod tests {
             "{{if .Hash}}x{{end}}",
             "{{{.Hash}}}",
         ] {
-            assert!(expand(template).is_err(), "{template}");
+            assert!(expand(template, HASH).is_err(), "{template}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(template in "[{}. a-zH0-9\u{e9}-]{0,40}", hash in "[0-9a-f]{0,8}") {
-            let _ = Template::parse(&template).and_then(|template| template.expand(&hash));
+            let _ = expand(&template, &hash);
         }
     }
 }
