@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod show_tag;
 mod tag_args;
+mod yml_args;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
