@@ -165,7 +165,8 @@ impl Checker<'_> {
             let help = "leave `image` out, or remove the build.yml";
             return Err(self.invalid(image.referenced, message, help));
         }
-        if format!("x/{}", image.value).parse::<Reference>().is_err() {
+        let named = format!("x/{}", image.value).parse::<Reference>();
+        if !named.is_ok_and(|named| named.tag().is_none() && named.digest().is_none()) {
             let message = format!("`{}` is not the name of an image", image.value);
             return Err(self.invalid(image.referenced, message, "write it without org and tag"));
         }
