@@ -247,6 +247,16 @@ fn an_allowed_stale_pin_is_counted_with_its_reason_and_not_listed() {
 }
 
 #[test]
+fn what_is_treated_as_dirty_is_built_and_never_pushed() {
+    let monorepo = monorepo("");
+    let dirty = format!("linuxkit/base:{}-dirty-", tree(&monorepo, "pkg/base"));
+    let step = build_of(&monorepo, &["--force-dirty", "pkg/base"], "pkg/base");
+    assert!(step["reference"].as_str().unwrap().starts_with(&dirty), "{step}");
+    let refused = plan(&monorepo, &["--force-dirty", "--push", "pkg/base"]).with_code(3).stderr;
+    assert!(refused.contains("plan::dirty_push"), "{refused}");
+}
+
+#[test]
 fn only_what_is_checked_out_is_planned() {
     let monorepo = monorepo("");
     let refused = plan(&monorepo, &["--hash-commit", "HEAD~1"]).with_code(3);
@@ -316,6 +326,8 @@ fn under_another_org_a_dependent_is_built_on_the_sibling_by_its_new_name() {
         TagOptions { hash: Some("h".to_owned()), ..TagOptions::default() },
         TagOptions { tag: Some("t".to_owned()), ..TagOptions::default() },
         TagOptions { dev: Some("me".to_owned()), ..TagOptions::default() },
+        TagOptions { force_dirty: true, ..TagOptions::default() },
+        TagOptions { hash_path: Some(monorepo.root().canonicalize().unwrap()), ..TagOptions::default() },
     ] {
         let [(base, ..), (_, text, _)] = texts(tags.clone()).try_into().unwrap();
         let text = text.unwrap_or_default();

@@ -171,6 +171,16 @@ fn what_is_left_out_is_absent_with_everything_below_it_but_only_from_the_package
 }
 
 #[test]
+fn what_is_excluded_is_absent_from_the_package_but_not_from_extra_sources() {
+    let package = files(&[("a.log", ""), ("b", ""), ("dist/x", ""), ("sub/a.log", ""), ("sub/dist", "")]);
+    let extra = files(&[("a.log", "")]);
+    let mut request = request(package.path());
+    request.exclude = vec!["*.log".to_owned(), "dist/".to_owned()];
+    request.extra_sources = vec![source(extra.path(), "src")];
+    assert_eq!(names(&request), ["b", "sub", "sub/dist", "src", "src/a.log"]);
+}
+
+#[test]
 fn a_replaced_dockerfile_has_one_entry_with_the_new_text() {
     let package = files(&[("Dockerfile", "FROM old"), ("sub/Dockerfile", "FROM kept")]);
     let extra = files(&[("Dockerfile", "FROM other")]);

@@ -110,7 +110,7 @@ fn help_with_ymls(workspace: &Workspace, packages: &[PackageId], yml: &str) -> S
     for &id in packages {
         let files = std::fs::read_dir(workspace.directory(id)).into_iter().flatten().flatten();
         let files = files.filter_map(|file| file.file_name().into_string().ok());
-        names.extend(files.filter(|name| name.starts_with("build") && name.ends_with(".yml")));
+        names.extend(files.filter(|name| name.starts_with("build") && name.strip_suffix(".yml").is_some()));
     }
     names.sort_unstable();
     names.dedup();

@@ -391,8 +391,9 @@ pub enum Error {
 impl Fault for Error {
     fn class(&self) -> Class {
         match self {
-            Self::NoRoot { .. } | Self::UnknownProfile { .. } => Class::Usage,
-            Self::UnreadableBuildArgs { source_code: None, .. } => Class::Usage,
+            Self::NoRoot { .. } | Self::UnknownProfile { .. } | Self::UnreadableBuildArgs { source_code: None, .. } => {
+                Class::Usage
+            }
             _ => Class::Repository,
         }
     }

@@ -144,7 +144,7 @@ impl Checker<'_> {
             hash: written.hash.map(|hash| hash.value).filter(|hash| !hash.is_empty()),
             tag: tag.map(|tag| self.located(&tag)),
             build_arg_file,
-            exclude: self.exclude(written.exclude.unwrap_or_default())?,
+            exclude: self.exclude(written.exclude.as_deref().unwrap_or_default())?,
         };
         let Some(image) = written.image else {
             let org = written.org.map(|org| (org.referenced, "org"));
@@ -181,8 +181,8 @@ impl Checker<'_> {
         Ok(entry)
     }
 
-    fn exclude(&self, written: Vec<Text>) -> Result<Vec<Located<String>>, Problem> {
-        for pattern in &written {
+    fn exclude(&self, written: &[Text]) -> Result<Vec<Located<String>>, Problem> {
+        for pattern in written {
             if let Err(reason) = Excludes::new(std::slice::from_ref(&pattern.value)) {
                 let message = format!("`{}` is not a pattern of a .gitignore: {reason}", pattern.value);
                 return Err(self.invalid(pattern.referenced, message, "write it as in a .gitignore, such as `*.log`"));
