@@ -15,6 +15,7 @@ fn request(directory: &Path) -> BuildRequest {
         dockerfile_text: None,
         archives: Vec::new(),
         left_out: Vec::new(),
+        exclude: Vec::new(),
         platform: Platform::host(),
         build_args: std::collections::BTreeMap::new(),
         labels: std::collections::BTreeMap::new(),
@@ -168,6 +169,16 @@ fn what_is_left_out_is_absent_with_everything_below_it_but_only_from_the_package
     request.left_out = vec!["images".to_owned(), "./images.tar".to_owned()];
     request.extra_sources = vec![source(extra.path(), "/")];
     assert_eq!(names(&request), ["imagesx", "keep", "images.tar"]);
+}
+
+#[test]
+fn what_is_excluded_is_absent_from_the_package_but_not_from_extra_sources() {
+    let package = files(&[("a.log", ""), ("b", ""), ("dist/x", ""), ("sub/a.log", ""), ("sub/dist", "")]);
+    let extra = files(&[("a.log", "")]);
+    let mut request = request(package.path());
+    request.exclude = vec!["*.log".to_owned(), "dist/".to_owned()];
+    request.extra_sources = vec![source(extra.path(), "src")];
+    assert_eq!(names(&request), ["b", "sub", "sub/dist", "src", "src/a.log"]);
 }
 
 #[test]
