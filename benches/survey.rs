@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use kitmake::git::TagOptions;
 use kitmake::image::Platform;
 use kitmake::pipeline::{Survey, survey};
+use kitmake::workspace::Options;
 
 fn main() {
     divan::main();
@@ -59,7 +60,15 @@ fn survey_of_a_clean_repository(bencher: divan::Bencher<'_, '_>, packages: usize
     let tags = TagOptions::default();
     bencher.bench(|| {
         let selectors = vec![".".to_owned()];
-        let question = Survey { root: &root, current: ".", selectors, strict: false, tags: &tags, platforms: None };
+        let question = Survey {
+            root: &root,
+            current: ".",
+            selectors,
+            workspace: &Options::default(),
+            build_arg_files: &[],
+            tags: &tags,
+            platforms: None,
+        };
         let surveyed = survey(&question, &Platform::linux("amd64")).expect("the repository is well formed");
         assert_eq!(surveyed.workspace.packages.len(), packages);
         surveyed

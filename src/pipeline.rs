@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::builder::{Engine, Info};
+use crate::builder::{Engine, Excludes, Info};
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
 use crate::image::{Platform, Reference};
@@ -37,8 +37,10 @@ pub struct Survey<'a> {
     pub current: &'a str,
     /// What is selected.
     pub selectors: Vec<String>,
-    /// Unknown keys in build ymls are errors.
-    pub strict: bool,
+    /// What is read, and how strictly.
+    pub workspace: &'a workspace::Options,
+    /// Further files of build args for all that is selected, absolute.
+    pub build_arg_files: &'a [PathBuf],
     /// What changes tags.
     pub tags: &'a TagOptions,
     /// The platforms wanted; the kitmake.yml is asked when it is `None`.
@@ -47,8 +49,18 @@ pub struct Survey<'a> {
 
 /// Scans, tags, and builds the graph. `builder` is the builder's own platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
-    let workspace = workspace::read(survey.root, workspace::Options { strict: survey.strict })?;
-    let selected = selector::select(&workspace, &survey.selectors, survey.current)?;
+    let mut workspace = workspace::read(survey.root, survey.workspace)?;
+    let selected = match &survey.workspace.build_yml {
+        None => selector::select(&workspace, &survey.selectors, survey.current)?,
+        Some(yml) => {
+            let selected = selector::select_yml(&workspace, &survey.selectors, survey.current, yml)?;
+            workspace.choose(&selected);
+            selected
+        }
+    };
+    for file in survey.build_arg_files {
+        workspace.add_build_args(&selected, file)?;
+    }
     let all: Vec<PackageId> = workspace.ids().collect();
     let tags = git::tags(&workspace, &all, survey.tags)?;
     let asked = match survey.platforms {
@@ -77,13 +89,17 @@ pub struct Prepared {
 
 /// Goes the whole road.
 pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
+    if let Some(commit) = settings.tags.hash_commit.as_deref().filter(|commit| *commit != "HEAD") {
+        return Err(plan::PlanError::OtherCommit { commit: commit.to_owned() }.into());
+    }
     let engine = Engine::connect(&settings.environment.engine).await;
     let builder = engine.as_ref().map_or_else(|_| Platform::host(), |(_, info)| info.platform.clone());
     let question = Survey {
         root: &settings.root,
         current: &settings.current,
         selectors: settings.selectors(),
-        strict: settings.strict,
+        workspace: &settings.workspace,
+        build_arg_files: &settings.build_arg_files,
         tags: &settings.tags,
         platforms: settings.platforms.as_ref(),
     };
@@ -98,6 +114,7 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
     insecure.extend(config.insecure_registries.iter().cloned());
     let client = Client::new(registry::Options {
         insecure,
+        mirrors: config.mirrors.clone(),
         docker_config: settings.environment.docker_config.clone(),
         ..registry::Options::default()
     })?;
@@ -151,6 +168,18 @@ fn questions(tags: &Tags, graph: &Graph, demand: &Demand) -> Vec<Question> {
     platforms.into_iter().map(question).collect()
 }
 
+/// Takes away the files of the package directory that kitmake.yml keeps out of the build context.
+fn leave_out(workspace: &Workspace, package: PackageId, files: &mut git::OutsideTree) {
+    let exclude = &workspace.package(package).overrides.exclude;
+    if exclude.is_empty() {
+        return;
+    }
+    let patterns: Vec<&str> = exclude.iter().map(|pattern| pattern.value.as_str()).collect();
+    let (excludes, directory) = (Excludes::lossy(&patterns), workspace.directory(package));
+    // The same path in the context may be a file of an extra source, which nothing keeps out.
+    files.retain(|path, file| *file != directory.join(path) || !excludes.covers(path));
+}
+
 /// Hashes the files of each build context that its tree does not see.
 fn files_outside_trees(
     workspace: &Workspace,
@@ -162,7 +191,8 @@ fn files_outside_trees(
     let packages: Vec<PackageId> = packages.into_iter().filter(|package| tags.get(*package).is_some()).collect();
     let outside = git::outside_tree(workspace, tags, &packages)?;
     let mut hashes = BTreeMap::new();
-    for (package, files) in packages.into_iter().zip(outside) {
+    for (package, mut files) in packages.into_iter().zip(outside) {
+        leave_out(workspace, package, &mut files);
         let paths: Vec<&Path> = files.values().map(PathBuf::as_path).collect();
         let answers = memo.hash_all(&paths);
         let entries = files.keys().zip(answers).map(|(path, hash)| {

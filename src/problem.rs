@@ -70,7 +70,7 @@ impl fmt::Debug for Problem {
 }
 
 /// A text file as diagnostics quote it: its path relative to the root of the workspace and its whole text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceFile {
     /// Relative to the root of the workspace, with `/`.
     pub path: String,

@@ -99,8 +99,10 @@ pub struct Settings {
     pub current: String,
     /// What is to be built; empty for the default: `pkg` if it exists, else everything.
     pub selectors: Vec<String>,
-    /// Unknown keys in build ymls are errors.
-    pub strict: bool,
+    /// What is read, and how strictly.
+    pub workspace: crate::workspace::Options,
+    /// Further files of build args for all that is selected, absolute.
+    pub build_arg_files: Vec<PathBuf>,
     /// What changes tags.
     pub tags: TagOptions,
     /// `HOST[/PREFIX]` where images without a host in their name live; the kitmake.yml is asked when it is `None`.

@@ -75,6 +75,7 @@ impl Bench {
             dockerfile_text: None,
             archives: Vec::new(),
             left_out: Vec::new(),
+            exclude: Vec::new(),
             platform: self.platform.clone(),
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),

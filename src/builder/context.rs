@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use tar::{Builder, EntryType, Header};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
-use super::BuildRequest;
+use super::{BuildRequest, Excludes};
 use crate::problem::{Class, Fault};
 
 /// Why a build context cannot be made.
@@ -109,9 +109,11 @@ pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>
         skipped_metadata: None,
     };
     // A link to the package directory is the directory; a link as an extra source is stored as a link, as in linuxkit.
-    writer.tree(&request.directory, Path::new(""), true, &left_out)?;
+    let excludes = Excludes::lossy(&request.exclude);
+    let enters = |name: &Path, directory: bool| !left_out.contains(name) && !excludes.leaves_out(name, directory);
+    writer.tree(&request.directory, Path::new(""), true, &enters)?;
     for source in &request.extra_sources {
-        writer.tree(&source.source, &confined(&source.destination)?, false, &BTreeSet::new())?;
+        writer.tree(&source.source, &confined(&source.destination)?, false, &|_, _| true)?;
     }
     if let Some((path, text)) = replaced {
         writer.replaced(&path, text)?;
@@ -138,11 +140,12 @@ impl<W: Write> Writer<W> {
         source: &Path,
         destination: &Path,
         follow_root: bool,
-        left_out: &BTreeSet<PathBuf>,
+        enters: &dyn Fn(&Path, bool) -> bool,
     ) -> Result<(), WriteError> {
         let inside = |path: &Path| destination.join(path.strip_prefix(source).unwrap_or(path));
         let walk = WalkDir::new(source).sort_by_file_name().follow_links(false).follow_root_links(follow_root);
-        for entry in walk.into_iter().filter_entry(|entry| !left_out.contains(&inside(entry.path()))) {
+        let wanted = |entry: &DirEntry| entry.depth() == 0 || enters(&inside(entry.path()), entry.file_type().is_dir());
+        for entry in walk.into_iter().filter_entry(wanted) {
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(source).to_owned();
                 let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);

@@ -15,6 +15,7 @@ fn request(directory: &Path) -> BuildRequest {
         dockerfile_text: None,
         archives: Vec::new(),
         left_out: Vec::new(),
+        exclude: Vec::new(),
         platform: Platform::host(),
         build_args: std::collections::BTreeMap::new(),
         labels: std::collections::BTreeMap::new(),

@@ -9,6 +9,7 @@ mod context;
 mod credentials;
 mod engine;
 mod error;
+mod excludes;
 mod log;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use context::ContextError;
 pub use credentials::RegistryAuth;
 pub use engine::{Engine, Info, StoredImage};
 pub use error::{BuildError, Error, Failure};
+pub use excludes::Excludes;
 
 /// One build of one image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct BuildRequest {
     pub archives: Vec<Archive>,
     /// Paths of the package directory that do not enter the context (what the tree has where `archives` go).
     pub left_out: Vec<String>,
+    /// Patterns of a .gitignore for what else of the package directory does not enter the context.
+    pub exclude: Vec<String>,
     /// The platform to build for.
     pub platform: Platform,
     /// Build args by name.

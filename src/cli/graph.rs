@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::options::Place;
 use super::output::Output;
 use super::tag_args::TagArgs;
+use super::yml_args::YmlArgs;
 use super::{Ended, exit};
 use crate::graph::render;
 use crate::image::Platform;
@@ -19,9 +20,8 @@ pub(super) struct GraphArgs {
     /// The form of the graph
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "dot")]
     format: Format,
-    /// Unknown keys in build ymls are errors
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    ymls: YmlArgs,
     #[command(flatten)]
     tags: TagArgs,
 }
@@ -42,13 +42,15 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
         root: &root,
         current: &current,
         selectors: if args.selectors.is_empty() { vec![".".to_owned()] } else { args.selectors.clone() },
-        strict: args.strict,
+        workspace: &args.ymls.options(),
+        build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
-    let selected = (!args.selectors.is_empty()).then_some(&surveyed.selected[..]);
+    let whole = args.selectors.is_empty() && args.ymls.build_yml.is_none();
+    let selected = (!whole).then_some(&surveyed.selected[..]);
     output.data(&match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),

@@ -11,6 +11,7 @@ mod plan;
 mod provenance;
 mod show_tag;
 mod tag_args;
+mod yml_args;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::tag_args::TagArgs;
+use super::yml_args::YmlArgs;
 use crate::plan::{OnOutdated, Platforms};
 use crate::problem::Problem;
 use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, relative};
@@ -90,9 +91,11 @@ pub(super) struct PlanningArgs {
     #[arg(long, value_name = "SELECTOR", num_args = 0..=1, require_equals = true, default_missing_value = "",
         action = ArgAction::Append)]
     pub(super) assume_missing: Vec<String>,
-    /// Unknown keys in build ymls are errors
-    #[arg(long)]
-    pub(super) strict: bool,
+    /// A file of KEY=VALUE lines with build args for all that is selected; wins over their ymls (may be repeated)
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(super) build_arg_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) ymls: YmlArgs,
     #[command(flatten)]
     pub(super) tags: TagArgs,
 }
@@ -101,6 +104,7 @@ impl PlanningArgs {
     /// Resolves everything at once.
     pub(super) fn settings(&self, place: &Place, push: bool) -> Result<Settings, Problem> {
         let (root, current) = place.root()?;
+        let directory = place.working_directory()?;
         let assume_missing = if self.assume_missing.iter().any(String::is_empty) {
             AssumeMissing::Everything
         } else if self.assume_missing.is_empty() {
@@ -112,8 +116,9 @@ impl PlanningArgs {
             root,
             current,
             selectors: self.selectors.clone(),
-            strict: self.strict,
-            tags: self.tags.options(&place.environment, &place.working_directory()?),
+            workspace: self.ymls.options(),
+            build_arg_files: self.build_arg_file.iter().map(|file| directory.join(file)).collect(),
+            tags: self.tags.options(&place.environment, &directory),
             registry: self.registry.clone(),
             insecure_registries: self.insecure_registry.clone(),
             offline: self.offline,

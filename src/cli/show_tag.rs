@@ -1,7 +1,7 @@
 //! `kitmake show-tag [DIR...]`: the names of images, one per line, as `linuxkit pkg show-tag` prints them.
 //!
-//! A directory is one on disk, whatever the workspace; only its build yml is read, and no Dockerfile. All names are
-//! computed before the first is printed: one bad package suppresses all output. Without a directory all packages of the
+//! A directory is one on disk, wherever it lies; only its build yml and the kitmake.yml of the workspace are read, and no
+//! Dockerfile. All names are computed before the first is printed: one bad package suppresses all output. Without a directory all packages of the
 //! workspace are shown, in the order of their names.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use miette::Diagnostic;
 use super::options::Place;
 use super::output::Output;
 use super::tag_args::TagArgs;
+use super::yml_args::YmlArgs;
 use super::{Ended, exit, provenance};
 use crate::git;
 use crate::problem::{Class, Fault, Problem};
@@ -35,12 +36,8 @@ pub(super) struct ShowTagArgs {
     /// Write the registry out: docker.io/linuxkit/init:… instead of linuxkit/init:…
     #[arg(long)]
     pub(super) canonical: bool,
-    /// The build yml to read, relative to each directory
-    #[arg(long, value_name = "FILE", default_value = "build.yml")]
-    pub(super) build_yml: String,
-    /// Unknown keys in a build.yml are errors
-    #[arg(long)]
-    pub(super) strict: bool,
+    #[command(flatten)]
+    pub(super) ymls: YmlArgs,
 }
 
 /// What is to be printed.
@@ -62,7 +59,7 @@ enum Error {
         help("name the directories of packages, relative to the current directory")
     )]
     NoDirectory {
-        /// As given.
+        /// Relative to the root where it lies below.
         directory: String,
     },
 
@@ -70,7 +67,7 @@ enum Error {
     #[error("`{directory}` has no `{yml}`")]
     #[diagnostic(code(show_tag::no_yml), help("`--build-yml FILE` names another file than build.yml"))]
     NoYml {
-        /// As given.
+        /// Relative to the root where it lies below.
         directory: String,
         /// Relative to the directory.
         yml: String,
@@ -96,11 +93,13 @@ pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
 fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Shown, Vec<Problem>> {
     let one = |problem| vec![problem];
     let current = place.working_directory().map_err(one)?;
+    let (root, _) = place.root().map_err(one)?;
+    let read = arguments.ymls.options();
     let (workspace, order) = if arguments.directories.is_empty() {
-        let (root, _) = place.root().map_err(one)?;
-        all_packages(arguments, &root).map_err(one)?
+        all_packages(&root, &read).map_err(one)?
     } else {
-        read_directories(&current, &arguments.directories, &arguments.build_yml, arguments.strict)
+        let directories = arguments.directories.iter().map(|directory| current.join(directory));
+        read_directories(&root, directories, &read).map_err(one)?
     };
     let options = arguments.tags.options(&place.environment, &current);
     let tags = git::tags(&workspace, &order, &options).map_err(one)?;
@@ -127,27 +126,32 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
     if problems.is_empty() { Ok(Shown { text, warnings }) } else { Err(problems) }
 }
 
-/// A workspace of exactly the packages in these directories, and their ids in the order given.
-fn read_directories(current: &Path, directories: &[PathBuf], yml: &str, strict: bool) -> (Workspace, Vec<PackageId>) {
+/// A workspace of exactly the packages in these absolute directories, and their ids in the order given.
+fn read_directories(
+    root: &Path,
+    directories: impl Iterator<Item = PathBuf>,
+    options: &workspace::Options,
+) -> Result<(Workspace, Vec<PackageId>), Problem> {
+    let config = workspace::config(root)?;
+    let choices = config.choices(options.profile.as_deref())?;
     let mut packages: BTreeMap<PackageName, Package> = BTreeMap::new();
     let mut names = Vec::new();
-    let yml = git::clean(Path::new(yml)).to_string_lossy().into_owned();
     for directory in directories {
-        let path = relative(current, directory);
-        let name = PackageName::new(&path, &yml);
-        packages.entry(name.clone()).or_insert_with(|| read_package(current, &path, &yml, strict));
+        let path = relative(root, &directory);
+        let yml = options.build_yml.as_deref().or(choices.get(path.as_str()).copied()).unwrap_or("build.yml");
+        let name = PackageName::new(&path, yml);
+        packages.entry(name.clone()).or_insert_with(|| read_package(root, &path, yml, &config, options.strict));
         names.push(name);
     }
     let ids: BTreeMap<PackageName, PackageId> = packages.keys().cloned().zip((0..).map(PackageId)).collect();
     let order = names.iter().filter_map(|name| ids.get(name).copied()).collect();
-    let config = KitmakeYml::default();
-    (Workspace { root: current.to_owned(), packages: packages.into_values().collect(), config }, order)
+    Ok((Workspace { root: root.to_owned(), packages: packages.into_values().collect(), config }, order))
 }
 
-/// A directory as a package is named: relative to the current directory where it lies below, else absolute.
-fn relative(current: &Path, directory: &Path) -> String {
-    let absolute = git::clean(&current.join(directory));
-    match absolute.strip_prefix(current) {
+/// A directory as a package is named: relative to the root where it lies below, else absolute.
+fn relative(root: &Path, directory: &Path) -> String {
+    let absolute = git::clean(directory);
+    match absolute.strip_prefix(root) {
         Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
         Ok(inside) => inside.to_string_lossy().into_owned(),
         Err(_) => absolute.to_string_lossy().into_owned(),
@@ -155,38 +159,22 @@ fn relative(current: &Path, directory: &Path) -> String {
 }
 
 /// Reads a package after looking whether it is there at all, which is what people get wrong.
-fn read_package(current: &Path, path: &str, yml: &str, strict: bool) -> Package {
-    let directory = current.join(path);
+fn read_package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: bool) -> Package {
+    let directory = root.join(path);
     let problem = if !directory.is_dir() {
         Error::NoDirectory { directory: path.to_owned() }
-    } else if !directory.join(yml).exists() {
+    } else if !directory.join(yml).exists() && (yml != "build.yml" || config.declared(path).is_none()) {
         Error::NoYml { directory: path.to_owned(), yml: yml.to_owned() }
     } else {
-        return workspace::package(current, path, yml, workspace::Options { strict });
+        return workspace::package(root, path, yml, config, strict);
     };
-    Package {
-        name: PackageName::new(path, yml),
-        path: path.to_owned(),
-        yml: yml.to_owned(),
-        build: None,
-        dockerfile: None,
-        problems: vec![problem.into()],
-        dockerfile_problem: None,
-        template: None,
-        warnings: Vec::new(),
-    }
+    Package { problems: vec![problem.into()], ..Package::new(path, yml) }
 }
 
-/// All packages of the workspace; with another yml than build.yml, the directories that have it.
-fn all_packages(arguments: &ShowTagArgs, root: &Path) -> Result<(Workspace, Vec<PackageId>), Problem> {
-    let workspace = workspace::read(root, workspace::Options { strict: arguments.strict })?;
-    let yml = &arguments.build_yml;
-    if yml == "build.yml" {
-        let ids = workspace.ids().collect();
-        return Ok((workspace, ids));
-    }
-    let mut directories: Vec<PathBuf> = workspace.ids().map(|id| workspace.directory(id)).collect();
-    directories.dedup();
-    directories.retain(|directory| directory.join(yml).exists());
-    Ok(read_directories(root, &directories, yml, arguments.strict))
+/// All packages of the workspace; with `--build-yml`, the directories that have it.
+fn all_packages(root: &Path, options: &workspace::Options) -> Result<(Workspace, Vec<PackageId>), Problem> {
+    let workspace = workspace::read(root, options)?;
+    let wanted = |id: &PackageId| options.build_yml.as_ref().is_none_or(|yml| workspace.package(*id).yml == *yml);
+    let ids = workspace.ids().filter(wanted).collect();
+    Ok((workspace, ids))
 }

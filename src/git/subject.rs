@@ -11,8 +11,8 @@ use super::extra_source;
 use super::locate::{Locator, Place, Spot, TreePath, clean};
 use super::snapshot::{Answer, Entry, Question, Snapshot, at_or_below};
 use super::{Dirt, Error, ExtraSource, TagOptions};
-use crate::problem::Problem;
-use crate::workspace::{BuildYml, PackageId, Workspace};
+use crate::problem::{Problem, SourceFile};
+use crate::workspace::{BuildYml, Overrides, PackageId, Workspace};
 
 /// The revision that tags are taken from by default; only this one can be dirty.
 pub(super) const HEAD: &str = "HEAD";
@@ -41,6 +41,10 @@ impl<'a> View<'a> {
 pub(super) struct Subject<'a> {
     pub(super) id: PackageId,
     pub(super) build: &'a BuildYml,
+    /// What kitmake.yml says of it.
+    pub(super) overrides: &'a Overrides,
+    /// kitmake.yml, for diagnostics.
+    pub(super) config: &'a SourceFile,
     /// As messages show it.
     pub(super) shown: String,
     /// Where it is; an error concerns only this package.
@@ -86,11 +90,12 @@ impl<'a> Subject<'a> {
         views: &[View<'_>],
         locator: &mut Locator,
     ) -> Option<Self> {
-        let build = workspace.package(id).build.as_ref()?;
+        let package = workspace.package(id);
+        let build = package.build.as_ref()?;
         let directory = clean(&workspace.directory(id));
         let shown = show(workspace, &directory);
         let site = Self::locate(workspace, build, &directory, views, locator);
-        Some(Self { id, build, shown, site })
+        Some(Self { id, build, overrides: &package.overrides, config: &workspace.config.source, shown, site })
     }
 
     fn locate(

@@ -5,7 +5,8 @@
 //! content; the content of each dirty extra source follows in that SHA-256, so that the suffix is linuxkit's own as long as
 //! only the package itself is dirty. (linuxkit does not look for dirt in extra sources at all.)
 //!
-//! Options change what is written, never who is who: [`PackageTag::identity`] is what the package is called without any,
+//! kitmake.yml can give a package another hash and another template; it is part of the repository, like the build yml.
+//! Options of the command line win over both. They change what is written, never who is who: [`PackageTag::identity`] is what the package is called without any,
 //! [`PackageTag::output`] with them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,8 +90,8 @@ pub struct Commit {
 /// The tag of a package and what went into it.
 #[derive(Debug, Clone)]
 pub struct PackageTag {
-    /// Who it is: org and image of the yml with the tag computed without any option. Where there is no such tag because
-    /// the directory is not committed, the tag of `output`.
+    /// Who it is: org and image of the yml with the tag computed without any option, but with what kitmake.yml says of
+    /// hash and tag. Where there is no such tag because the directory is not committed, the tag of `output`.
     pub identity: ImageName,
     /// What is printed, built and pushed: `identity` with the options applied.
     pub output: ImageName,
@@ -238,10 +239,15 @@ impl Subject<'_> {
         listings: &Listings,
     ) -> Result<PackageTag, Problem> {
         let mut warnings = Vec::new();
-        let own_hash = measured.last().and_then(|own| own.as_ref().ok()).map(|own| {
-            let tree = own.tree.clone()?;
-            self.hash(own, tree.as_deref(), answers, listings, &mut warnings)
-        });
+        let fixed = self.overrides.hash.as_deref();
+        let own_hash = match (fixed, measured.last()) {
+            (Some(hash), _) => Some(Ok(hash.to_owned())),
+            (None, Some(Ok(own))) => Some(own.tree.clone().and_then(|tree| {
+                let tree = tree.as_deref();
+                self.hash(own, tree, answers, listings, &mut warnings)
+            })),
+            (None, _) => None,
+        };
         let single = measured.len() == 1;
         let Some(asked) = measured.into_iter().next() else {
             unreachable!("every package is seen under one view at least")
@@ -249,7 +255,7 @@ impl Subject<'_> {
         let asked = asked?;
 
         let given = options.hash.as_deref().filter(|hash| !hash.is_empty());
-        let given = given.or(options.dev.is_some().then_some("dev"));
+        let given = given.or(options.dev.is_some().then_some("dev")).or(fixed);
         let (hash, tree) = match (given, asked.tree.clone()) {
             (Some(hash), tree) => (hash.to_owned(), tree.ok().flatten()),
             (None, Err(problem)) => return Err(problem),
@@ -298,9 +304,12 @@ impl Subject<'_> {
     }
 
     fn own_tag(&self, hash: &str) -> Result<String, Problem> {
-        let template = &self.build.tag;
+        let (template, source) = match &self.overrides.tag {
+            Some(template) => (template, self.config),
+            None => (&self.build.tag, &self.build.source),
+        };
         let text = if template.value.is_empty() { "{{.Hash}}" } else { &template.value };
-        expand(text, hash, &Quote::of(&self.build.source, template))
+        expand(text, hash, &Quote::of(source, template))
     }
 
     /// Combines the tree ids and, if something is dirty, the content.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::problem::Problem;
-use crate::workspace::{self, KitmakeYml, Options, PackageId, Workspace};
+use crate::workspace::{self, KitmakeYml, PackageId, Workspace};
 
 /// A folder with repositories in it, made with fixed names and dates and without the user's configuration.
 struct Sandbox {
@@ -76,8 +76,10 @@ impl Sandbox {
 
     fn workspace(&self, paths: &[&str]) -> Workspace {
         let root = self.base.join("r");
-        let packages =
-            paths.iter().map(|path| workspace::package(&root, path, "build.yml", Options::default())).collect();
+        let packages = paths
+            .iter()
+            .map(|path| workspace::package(&root, path, "build.yml", &KitmakeYml::default(), false))
+            .collect();
         Workspace { root, packages, config: KitmakeYml::default() }
     }
 

@@ -10,7 +10,9 @@ use super::paths::is_within;
 pub(super) struct Directories<'a>(BTreeMap<&'a str, Entry>);
 
 struct Entry {
-    /// The package of the default build yml, if there is one.
+    /// The package of the `build.yml`, if there is one.
+    build_yml: Option<PackageId>,
+    /// The package that the directory means where no yml is named, if there is one.
     default: Option<PackageId>,
     /// The first package of the directory.
     first: PackageId,
@@ -21,17 +23,21 @@ impl<'a> Directories<'a> {
         let mut directories = BTreeMap::new();
         for id in workspace.ids() {
             let package = workspace.package(id);
-            let entry = directories.entry(package.path.as_str()).or_insert(Entry { default: None, first: id });
-            if is_default(&package.yml) {
+            let entry =
+                directories.entry(package.path.as_str()).or_insert(Entry { build_yml: None, default: None, first: id });
+            if package.default {
                 entry.default = Some(id);
+            }
+            if package.yml == "build.yml" {
+                entry.build_yml = Some(id);
             }
         }
         Self(directories)
     }
 
-    /// The package that the `build.yml` of this very directory makes.
+    /// The package that the `build.yml` of this very directory makes, or the yml that is chosen in its place.
     pub(super) fn default(&self, path: &str) -> Option<PackageId> {
-        self.0.get(path).and_then(|entry| entry.default)
+        self.0.get(path).and_then(|entry| entry.build_yml.or(entry.default))
     }
 
     /// Whether some build yml of this very directory makes a package.
@@ -71,9 +77,4 @@ impl Entry {
     fn representative(&self) -> PackageId {
         self.default.unwrap_or(self.first)
     }
-}
-
-/// Whether this is the build yml that a directory has when nothing else is said.
-pub(super) fn is_default(yml: &str) -> bool {
-    yml == "build.yml"
 }

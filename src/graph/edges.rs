@@ -92,7 +92,7 @@ impl Context<'_> {
         let listed = build.arches.iter().map(|arch| Platform::linux(&arch.value));
         let platforms: BTreeSet<Platform> = listed.chain(self.asked.iter().cloned()).collect();
         let platforms: Vec<Platform> = platforms.into_iter().collect();
-        let (args, problems) = lkt::resolve(self.workspace, self.tags, &self.directories, build);
+        let (args, problems) = lkt::resolve(self.workspace, self.tags, &self.directories, package, build);
         let on = (platforms.as_slice(), self.builder);
         let nodes = inputs::nodes(package, build, id, &args, self.tags, &self.repositories, on);
         let nodes: Vec<(Platform, NodeInputs)> = platforms.iter().cloned().zip(nodes).collect();
@@ -171,10 +171,7 @@ impl Inputs<'_> {
         };
         let values = args.packages.iter().filter(|value| !used(value.package, &value.image));
         values
-            .map(|value| {
-                let file = &self.build.source.path;
-                self.edge(Some(value.package), Kind::BuildArg, &value.image, file, value.line)
-            })
+            .map(|value| self.edge(Some(value.package), Kind::BuildArg, &value.image, &value.file, value.line))
             .collect()
     }
 }

@@ -1,9 +1,9 @@
 //! Build args of a build yml, with their `@lkt:` values resolved.
 //!
 //! `K=@lkt:pkg:PATH` becomes `K=` and the image of the package in that directory, `K%=@lkt:pkgs:GLOB` becomes one entry
-//! for each directory that the glob names. Both mean the default `build.yml` of the directory and the image as the
-//! repository alone defines it: nothing on the command line changes them. Paths are absolute or relative to the
-//! directory of the file that holds the entry.
+//! for each directory that the glob names. Both mean the `build.yml` of the directory, or the yml that kitmake.yml chooses
+//! in its place, and the image as the repository alone defines it: nothing on the command line changes them. Paths are
+//! absolute or relative to the directory of the file that holds the entry, which is a build yml or a file of build args.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use crate::git::Tags;
 use crate::problem::{Class, Fault, Problem, SourceFile, span};
 use crate::workspace::build_yml::Located;
-use crate::workspace::{BuildYml, PackageId, Workspace};
+use crate::workspace::{BuildYml, Package, PackageId, Workspace};
 
 use super::directories::Directories;
 use super::glob::{BadPattern, glob};
@@ -38,6 +38,8 @@ pub(super) struct BuildArgs {
 pub(super) struct PackageValue {
     pub(super) package: PackageId,
     pub(super) image: String,
+    /// The file of the entry, relative to the root.
+    pub(super) file: String,
     /// The line of the entry, counted from 1.
     pub(super) line: u32,
 }
@@ -135,23 +137,26 @@ impl Fault for BuildArgFault {
     }
 }
 
-/// Resolves the build args of a package; an entry with a problem is left out.
+/// Resolves the build args of a package, those of its files after those of its yml; an entry with a problem is left out.
 pub(super) fn resolve(
     workspace: &Workspace,
     tags: &Tags,
     directories: &Directories<'_>,
+    package: &Package,
     build: &BuildYml,
 ) -> (BuildArgs, Vec<Problem>) {
-    let folder = paths::parent(&build.source.path);
-    let resolver = Resolver { workspace, tags, directories, folder, file: &build.source };
+    let files = package.build_args.iter().flat_map(|args| args.entries.iter().map(|entry| (&args.source, entry)));
+    let entries = build.build_args.iter().map(|entry| (&build.source, entry)).chain(files);
     let mut args = BuildArgs::default();
     let mut problems = Vec::new();
-    for entry in &build.build_args {
+    for (file, entry) in entries {
+        let resolver = Resolver { workspace, tags, directories, folder: paths::parent(&file.path), file };
         match resolver.entry(entry) {
             Ok(values) => {
                 for (key, value, package) in values {
                     if let Some(package) = package {
-                        args.packages.push(PackageValue { package, image: value.clone(), line: entry.line });
+                        let (image, file) = (value.clone(), file.path.clone());
+                        args.packages.push(PackageValue { package, image, file, line: entry.line });
                     }
                     args.values.insert(key, value);
                 }

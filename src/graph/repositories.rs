@@ -10,7 +10,6 @@ use crate::image::Reference;
 use crate::workspace::{PackageId, Workspace};
 
 use super::State;
-use super::directories::is_default;
 
 /// What a reference without a tag means.
 const DEFAULT_TAG: &str = "latest";
@@ -42,12 +41,12 @@ impl Repositories {
             let output = tag.and_then(|tag| tag.output.reference().ok());
             repositories.entry(repository(&name)).or_default().push(Maker {
                 id,
-                default: is_default(&package.yml),
+                default: package.default,
                 tag: identity.map(|identity| tag_of(identity).to_owned()),
                 output: output.map(|output| tag_of(output).to_owned()),
             });
         }
-        // The default build ymls first, so that the first maker is the one that a stale pin is said to name.
+        // The packages that directories mean first, so that the first maker is the one that a stale pin is said to name.
         for makers in repositories.values_mut() {
             makers.sort_by_key(|maker| (!maker.default, maker.id));
         }

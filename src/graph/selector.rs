@@ -1,7 +1,7 @@
 //! Selectors: which packages a command is about.
 //!
-//! A selector is a directory, `directory:yml`, a glob or an image name. A directory selects the package of its default
-//! build yml (or all its packages when it has none of that name) and every package below it. In a glob `*` stays within
+//! A selector is a directory, `directory:yml`, a glob or an image name. A directory selects the package of its build.yml,
+//! or of the yml that is chosen in its place (or all its packages when it has neither) and every package below it. In a glob `*` stays within
 //! one folder and `**` crosses them. Paths are tried relative to the root first, then relative to the working directory;
 //! one that begins with `.` is relative to the working directory only. Image names come last. Packages that cannot be
 //! read are selected by path like all others.
@@ -15,7 +15,6 @@ use crate::image::Reference;
 use crate::problem::{Class, Fault, Problem};
 use crate::workspace::{Package, PackageId, PackageName, Workspace};
 
-use super::directories::is_default;
 use super::paths;
 
 /// How alike (0 to 1) a name must be to be suggested.
@@ -37,6 +36,14 @@ enum SelectorFault {
         help("`*`, `?`, `**`, `[a-z]` and `{{a,b}}` have a meaning; `\\` takes it away")
     )]
     BadGlob { text: String, reason: String },
+    #[error("no package that `{selector}` selects has the build yml `{yml}`")]
+    #[diagnostic(code(selector::no_such_yml))]
+    NoSuchYml {
+        selector: String,
+        yml: String,
+        #[help]
+        help: String,
+    },
 }
 
 impl Fault for SelectorFault {
@@ -68,6 +75,49 @@ pub fn select(workspace: &Workspace, selectors: &[String], current: &str) -> Res
     selected.sort_unstable();
     selected.dedup();
     Ok(selected)
+}
+
+/// The packages that the build yml `yml` makes in the directories that `selectors` name, sorted; directories without it
+/// are passed over as long as each selector names one with it.
+///
+/// # Errors
+/// When a selector names nothing, or no directory with such a file; the nearest name is suggested.
+pub fn select_yml(
+    workspace: &Workspace,
+    selectors: &[String],
+    current: &str,
+    yml: &str,
+) -> Result<Vec<PackageId>, Problem> {
+    let mut selected = Vec::new();
+    for text in selectors {
+        let named = select(workspace, std::slice::from_ref(text), current)?;
+        let found: Vec<PackageId> =
+            named.iter().filter_map(|&id| package_at(workspace, &workspace.package(id).path, yml)).collect();
+        if found.is_empty() {
+            let help = help_with_ymls(workspace, &named, yml);
+            return Err(SelectorFault::NoSuchYml { selector: text.clone(), yml: yml.to_owned(), help }.into());
+        }
+        selected.extend(found);
+    }
+    selected.sort_unstable();
+    selected.dedup();
+    Ok(selected)
+}
+
+/// What the build ymls of these packages' directories are called.
+fn help_with_ymls(workspace: &Workspace, packages: &[PackageId], yml: &str) -> String {
+    let mut names: Vec<String> = packages.iter().map(|&id| workspace.package(id).yml.clone()).collect();
+    for &id in packages {
+        let files = std::fs::read_dir(workspace.directory(id)).into_iter().flatten().flatten();
+        let files = files.filter_map(|file| file.file_name().into_string().ok());
+        names.extend(files.filter(|name| name.starts_with("build") && name.ends_with(".yml")));
+    }
+    names.sort_unstable();
+    names.dedup();
+    match (nearest(yml, &names), names.as_slice()) {
+        (Some(meant), [_, _, ..]) => format!("did you mean `{meant}`?"),
+        _ => format!("there is {}", quoted(&names)),
+    }
 }
 
 /// The package that the build yml `yml` makes in `directory`, both as in its name.
@@ -145,9 +195,9 @@ impl Term {
         };
         match self {
             Self::Place(place) => {
-                let has_default = all().any(|(_, package)| package.path == *place && is_default(&package.yml));
+                let has_default = all().any(|(_, package)| package.path == *place && package.default);
                 of(&|package| {
-                    let is_chosen = package.path != *place || is_default(&package.yml) || !has_default;
+                    let is_chosen = package.path != *place || package.default || !has_default;
                     is_chosen && paths::is_within(&package.path, place)
                 })
             }

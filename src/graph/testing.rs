@@ -163,15 +163,10 @@ impl Pkg {
         let dockerfile = self.dockerfile.as_ref().filter(|_| self.readable);
         let path = format!("{}/Dockerfile", self.path);
         Package {
-            name: PackageName::new(&self.path, &self.yml),
-            path: self.path.clone(),
-            yml: self.yml.clone(),
             build: self.readable.then(|| self.build()),
             dockerfile: dockerfile.map(|text| Dockerfile::parse(SourceFile::new(path, text.as_str())).unwrap()),
             problems: if self.readable { Vec::new() } else { vec![Broken("yml is broken").into()] },
-            dockerfile_problem: None,
-            template: None,
-            warnings: Vec::new(),
+            ..Package::new(&self.path, &self.yml)
         }
     }
 

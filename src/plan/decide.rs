@@ -367,6 +367,7 @@ fn stale_pins(inputs: Inputs<'_>, member: &(PackageId, Platform)) -> Vec<Reason>
                 line: edge.line,
                 package: inputs.workspace.package(package).name.to_string(),
                 current: inputs.tags.get(package).map(|tag| tag.identity.to_string()),
+                allowed: inputs.workspace.config.allows(&edge.file, &edge.reference).map(str::to_owned),
             })
         })
         .collect()

@@ -49,6 +49,9 @@ pub struct Components {
     pub needs: BTreeMap<String, String>,
     /// References to all other images, by their text.
     pub external: Vec<String>,
+    /// Patterns for what of the package directory does not enter the context.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// Stands for the key of a needed image that carries none.
@@ -93,6 +96,7 @@ mod tests {
             files: BTreeMap::new(),
             needs: BTreeMap::new(),
             external: Vec::new(),
+            exclude: Vec::new(),
         }
     }
 
@@ -103,7 +107,7 @@ mod tests {
             change(&mut components);
             components.label().hash
         };
-        let changes: [fn(&mut Components); 13] = [
+        let changes: [fn(&mut Components); 14] = [
             |_| {},
             |c| c.name.push('x'),
             |c| c.platform = Platform::linux("arm64"),
@@ -116,6 +120,7 @@ mod tests {
             |c| c.external.push("alpine".to_owned()),
             |c| c.labels.extend([("l".to_owned(), "x".to_owned())]),
             |c| c.files.extend([("f".to_owned(), "x".to_owned())]),
+            |c| c.exclude.push("*.log".to_owned()),
             |c| c.needs.extend([("n".to_owned(), "x".to_owned())]),
         ];
         let keys: std::collections::BTreeSet<String> = changes.into_iter().map(key).collect();

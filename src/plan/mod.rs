@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
 pub use node::{Node, Place, Reason, State, node_id};
+pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};
 pub use step::{Action, IndexEntry, PushSource, Step, StepIndex, StepKind};
 

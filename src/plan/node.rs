@@ -81,6 +81,9 @@ pub enum Reason {
         package: String,
         /// What that package is called now.
         current: Option<String>,
+        /// Why kitmake.yml allows it, if it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        allowed: Option<String>,
     },
     /// The registry lacks `image:tag-arch`.
     NotPushed,

@@ -43,6 +43,16 @@ pub enum PlanError {
         /// The image.
         image: String,
     },
+    /// Tree hashes of another commit than the one that is checked out.
+    #[error("cannot plan a build from the commit `{commit}`: only what is checked out as HEAD can be built")]
+    #[diagnostic(
+        code(plan::other_commit),
+        help("check that commit out and leave `--hash-commit` away; `show-tag` takes it")
+    )]
+    OtherCommit {
+        /// As asked for.
+        commit: String,
+    },
     /// A published image was made from other inputs, and that is to be an error.
     #[error("`{image}` for {platform} is there, but was made from other inputs than `{package}` has here")]
     #[diagnostic(
@@ -63,7 +73,7 @@ impl Fault for PlanError {
     fn class(&self) -> Class {
         match self {
             Self::NotAsked { .. } => Class::Infrastructure,
-            Self::DirtyPush { .. } | Self::Outdated { .. } => Class::Repository,
+            Self::DirtyPush { .. } | Self::Outdated { .. } | Self::OtherCommit { .. } => Class::Repository,
         }
     }
 }

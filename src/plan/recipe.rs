@@ -80,7 +80,13 @@ impl<'a> Recipe<'a> {
             files: self.inputs.files.get(&self.package).cloned().unwrap_or_default(),
             needs,
             external,
+            exclude: self.exclude(),
         }
+    }
+
+    fn exclude(&self) -> Vec<String> {
+        let overrides = &self.inputs.workspace.package(self.package).overrides;
+        overrides.exclude.iter().map(|pattern| pattern.value.clone()).collect()
     }
 
     /// The request to the builder. `replaced` maps byte ranges of the Dockerfile to the names that the builder has for
@@ -110,6 +116,7 @@ impl<'a> Recipe<'a> {
                 images.target_dir.iter().chain(&images.target).cloned().collect()
             },
             archives,
+            exclude: self.exclude(),
             platform: self.platform.clone(),
             build_args: self.build_args(),
             labels,

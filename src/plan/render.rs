@@ -152,17 +152,17 @@ fn section(
     }
 }
 
-/// How many pins of the nodes are stale, each counted once, whatever the number of platforms.
+/// How many pins of the nodes are stale without being allowed to, each counted once, whatever the number of platforms.
 #[must_use]
 pub fn stale_pin_count(plan: &Plan) -> usize {
-    stale_pin_list(plan).len()
+    stale_pin_list(plan, false).len()
 }
 
-/// File, line, reference, and what the pinned package is now.
-fn stale_pin_list(plan: &Plan) -> BTreeSet<(&str, u32, &str, String)> {
+/// File, line, reference, and what the pinned package is now, of the pins that kitmake.yml allows or of the others.
+fn stale_pin_list(plan: &Plan, allowed: bool) -> BTreeSet<(&str, u32, &str, String)> {
     let reasons = plan.nodes.iter().flat_map(|node| &node.reasons);
     let pins = reasons.filter_map(|reason| match reason {
-        Reason::PinStale { reference, file, line, package, current } => {
+        Reason::PinStale { reference, file, line, package, current, allowed: why } if why.is_some() == allowed => {
             let tag = current.as_deref().and_then(|current| current.rsplit(':').next());
             let now = format!("{package} is {}", tag.unwrap_or("without a tag"));
             Some((file.as_str(), *line, reference.as_str(), now))
@@ -173,8 +173,10 @@ fn stale_pin_list(plan: &Plan) -> BTreeSet<(&str, u32, &str, String)> {
 }
 
 fn stale_pins(out: &mut String, plan: &Plan) {
-    let pins = stale_pin_list(plan);
-    if !pins.is_empty() {
+    let (pins, allowed) = (stale_pin_list(plan, false), stale_pin_list(plan, true).len());
+    if allowed > 0 {
+        let _ = writeln!(out, "stale pins: {}, {allowed} allowed", pins.len());
+    } else if !pins.is_empty() {
         let _ = writeln!(out, "stale pins: {}", pins.len());
     }
     for (file, line, reference, now) in pins {

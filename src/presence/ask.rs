@@ -132,7 +132,7 @@ async fn ask_index(
         Ok(content) => content,
         Err(problem) => return Fact::Unknown(problem),
     };
-    let Content::Index(index) = content else {
+    let Content::Index(mut index) = content else {
         return match image_facts(client, image).await {
             Ok(Some(found)) => {
                 let platform = found.platform.clone();
@@ -142,6 +142,18 @@ async fn ask_index(
             Err(problem) => Fact::Unknown(problem),
         };
     };
+    // A mirror may have kept an index of former times: that it lacks a platform is for the registry to say.
+    if client.has_mirrors(image) && platforms.iter().any(|platform| index.entry(platform).is_none()) {
+        match client
+            .own_manifest(image)
+            .await
+            .and_then(|own| own.map(|own| own.content(&image.to_string())).transpose())
+        {
+            Ok(Some(Content::Index(own))) => index = own,
+            Ok(_) => {}
+            Err(problem) => return Fact::Unknown(problem),
+        }
+    }
     let listed = platforms.iter().filter_map(|platform| {
         let entry = index.entry(platform)?;
         let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));

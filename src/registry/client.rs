@@ -13,6 +13,7 @@ use super::auth::{Action, Auth};
 use super::content::{Descriptor, Manifest, digest, is_digest, known, media_type, media_type_of};
 use super::credentials::Credentials;
 use super::error::Error;
+use super::mirror::Mirrors;
 use super::options::Options;
 use super::target::Target;
 use super::transport::{Place, Request, Response, Transport, resolve};
@@ -29,8 +30,14 @@ const BLOB_LIMIT: usize = 64 * 1024 * 1024;
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// A client with its connections, tokens and credentials; cheap to clone.
+///
+/// [`head`](Self::head), [`manifest`](Self::manifest) and [`blob`](Self::blob) look at the mirrors of a registry first;
+/// everything else is between the registry itself and this client.
 #[derive(Clone)]
-pub struct Client(Arc<Auth>);
+pub struct Client {
+    auth: Arc<Auth>,
+    mirrors: Arc<Mirrors>,
+}
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +51,8 @@ impl Client {
     /// # Errors
     /// When a file of certificate authorities cannot be read.
     pub fn new(options: Options) -> Result<Self, Problem> {
-        Ok(Self(Arc::new(Auth::new(Arc::new(Transport::new(options)?)))))
+        let mirrors = Arc::new(Mirrors::new(options.mirrors.clone()));
+        Ok(Self { auth: Arc::new(Auth::new(Arc::new(Transport::new(options)?))), mirrors })
     }
 
     /// The credentials for a registry, such as `docker.io` or `127.0.0.1:5000`; `None` if docker has none for it.
@@ -53,7 +61,7 @@ impl Client {
     /// When docker's config.json or a credential helper is broken.
     pub async fn credentials(&self, host: &str) -> Result<Option<Credentials>, Problem> {
         let host = if host == "index.docker.io" { "docker.io" } else { host };
-        Ok(self.0.credentials(host).await?)
+        Ok(self.auth.credentials(host).await?)
     }
 
     /// What a tag or digest names (HEAD); `None` if the registry says it is not there.
@@ -61,22 +69,47 @@ impl Client {
     /// # Errors
     /// When the registry says neither yes nor no.
     pub async fn head(&self, reference: &Reference) -> Result<Option<Descriptor>, Problem> {
-        let target = Target::of(reference);
-        let response = self.0.send(&target, Action::Pull, manifest_request(&target, Method::HEAD)).await?;
+        Ok(self.find(reference).await?.map(|(_, descriptor)| descriptor))
+    }
+
+    /// The first place that has what a tag or digest names, and what it is; `None` if the registry says it is not there.
+    ///
+    /// # Errors
+    /// When no mirror has it and the registry says neither yes nor no.
+    pub async fn find(&self, reference: &Reference) -> Result<Option<(Reference, Descriptor)>, Problem> {
+        for mirror in self.mirrors.of(reference) {
+            match self.head_of(&Target::of(&mirror)).await {
+                Ok(Some(descriptor)) => return Ok(Some((mirror, descriptor))),
+                Ok(None) => {}
+                Err(error) => self.mirrors.failed(&mirror, &error),
+            }
+        }
+        let found = self.head_of(&Target::of(reference)).await?;
+        Ok(found.map(|descriptor| (reference.clone(), descriptor)))
+    }
+
+    /// Whether some place is read from before the registry of an image.
+    #[must_use]
+    pub fn has_mirrors(&self, reference: &Reference) -> bool {
+        !self.mirrors.of(reference).is_empty()
+    }
+
+    async fn head_of(&self, target: &Target) -> Result<Option<Descriptor>, Error> {
+        let response = self.auth.send(target, Action::Pull, manifest_request(target, Method::HEAD)).await?;
         if response.is_absence() {
             return Ok(None);
         }
         // Some registries do not do HEAD, and some do without telling the digest.
         if response.status != StatusCode::METHOD_NOT_ALLOWED {
             if response.status != StatusCode::OK {
-                return Err(Error::answered(&target, &response).into());
+                return Err(Error::answered(target, &response));
             }
             if let Some(descriptor) = described(&response) {
-                agree(&target, requested(&target), &descriptor.digest)?;
+                agree(target, requested(target), &descriptor.digest)?;
                 return Ok(Some(descriptor));
             }
         }
-        Ok(self.manifest_of(&target).await?.map(|manifest| manifest.descriptor))
+        Ok(self.manifest_of(target).await?.map(|manifest| manifest.descriptor))
     }
 
     /// The manifest or index that a tag or digest names (GET); `None` if the registry says it is not there.
@@ -84,11 +117,26 @@ impl Client {
     /// # Errors
     /// When the registry says neither yes nor no, and when what it gives is no manifest or has another digest.
     pub async fn manifest(&self, reference: &Reference) -> Result<Option<Manifest>, Problem> {
+        for mirror in self.mirrors.of(reference) {
+            match self.manifest_of(&Target::of(&mirror)).await {
+                Ok(Some(manifest)) => return Ok(Some(manifest)),
+                Ok(None) => {}
+                Err(error) => self.mirrors.failed(&mirror, &error),
+            }
+        }
+        self.own_manifest(reference).await
+    }
+
+    /// The same as the registry itself has it, which is what is about to be changed there.
+    ///
+    /// # Errors
+    /// As for [`manifest`](Self::manifest).
+    pub async fn own_manifest(&self, reference: &Reference) -> Result<Option<Manifest>, Problem> {
         Ok(self.manifest_of(&Target::of(reference)).await?)
     }
 
     async fn manifest_of(&self, target: &Target) -> Result<Option<Manifest>, Error> {
-        let response = self.0.send(target, Action::Pull, manifest_request(target, Method::GET)).await?;
+        let response = self.auth.send(target, Action::Pull, manifest_request(target, Method::GET)).await?;
         if response.is_absence() {
             return Ok(None);
         }
@@ -111,15 +159,25 @@ impl Client {
     /// # Errors
     /// When the registry says neither yes nor no, and when what it gives has another digest.
     pub async fn blob(&self, repository: &Reference, digest: &str) -> Result<Option<Vec<u8>>, Problem> {
-        let target = Target::of(repository);
-        let response = self.0.send(&target, Action::Pull, blob_request(&target, Method::GET, digest)?).await?;
+        for mirror in self.mirrors.of(repository) {
+            match self.blob_of(&Target::of(&mirror), digest).await {
+                Ok(Some(blob)) => return Ok(Some(blob)),
+                Ok(None) => {}
+                Err(error) => self.mirrors.failed(&mirror, &error),
+            }
+        }
+        Ok(self.blob_of(&Target::of(repository), digest).await?)
+    }
+
+    async fn blob_of(&self, target: &Target, digest: &str) -> Result<Option<Vec<u8>>, Error> {
+        let response = self.auth.send(target, Action::Pull, blob_request(target, Method::GET, digest)?).await?;
         if response.is_absence() {
             return Ok(None);
         }
         if response.status != StatusCode::OK {
-            return Err(Error::answered(&target, &response).into());
+            return Err(Error::answered(target, &response));
         }
-        agree(&target, Some(digest), &super::content::digest(&response.body))?;
+        agree(target, Some(digest), &super::content::digest(&response.body))?;
         Ok(Some(response.body.to_vec()))
     }
 
@@ -133,7 +191,7 @@ impl Client {
     }
 
     async fn has_blob_of(&self, target: &Target, action: Action, digest: &str) -> Result<bool, Error> {
-        let response = self.0.send(target, action, blob_request(target, Method::HEAD, digest)?).await?;
+        let response = self.auth.send(target, action, blob_request(target, Method::HEAD, digest)?).await?;
         match response.status {
             StatusCode::OK => Ok(true),
             _ if response.is_absence() => Ok(false),
@@ -161,7 +219,7 @@ impl Client {
         })?;
         request.headers.insert(CONTENT_TYPE, kind);
         request.body = Some(bytes.into());
-        let response = self.0.send(&target, Action::Push, request).await?;
+        let response = self.auth.send(&target, Action::Push, request).await?;
         if !response.status.is_success() {
             return Err(Error::answered(&target, &response).into());
         }
@@ -197,7 +255,7 @@ impl Client {
         // To begin an upload twice leaves nothing behind that a registry does not clean up.
         let mut begin = Request::new(Method::POST, place(target, "blobs/uploads/"), MANIFEST_LIMIT);
         begin.body = Some(Bytes::new());
-        let session = self.0.send(target, Action::Push, begin).await?;
+        let session = self.auth.send(target, Action::Push, begin).await?;
         if session.status != StatusCode::ACCEPTED {
             return Err(Error::answered(target, &session));
         }
@@ -213,7 +271,7 @@ impl Client {
         put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         put.body = Some(bytes);
         (put.transfer, put.again) = (true, false);
-        let done = self.0.send(target, Action::Push, put).await?;
+        let done = self.auth.send(target, Action::Push, put).await?;
         if done.status.is_success() { Ok(()) } else { Err(Error::answered(target, &done)) }
     }
 }

@@ -3,7 +3,7 @@
 //! "404" is the only no. Everything else that is not a success is an error, never an absence.
 //!
 //! A request goes through three layers, each of which knows nothing of the one above: `client` says what is asked and
-//! what a good answer looks like, `auth` answers the challenge of a registry, `transport` sends one request to one host
+//! what a good answer looks like, and looks at the places of `mirror` first; `auth` answers the challenge of a registry, `transport` sends one request to one host
 //! (scheme, TLS, proxies, redirects, time limits, retries). What was received is read by `content` and `index`.
 
 mod auth;
@@ -14,6 +14,7 @@ mod error;
 mod failure;
 mod flight;
 mod index;
+mod mirror;
 mod options;
 mod retry;
 mod target;

@@ -1,5 +1,6 @@
 //! How registries are spoken to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ pub struct Options {
     /// Hosts (with port, as in a reference) that may be spoken to by plain HTTP, or by TLS with any certificate.
     /// Loopback hosts need not be listed to be spoken to by plain HTTP.
     pub insecure: Vec<String>,
+    /// Registry host to the places (`HOST[:PORT][/PREFIX]`) that are read from first, in their order. Writing goes to
+    /// the registry itself.
+    pub mirrors: BTreeMap<String, Vec<String>>,
     /// The directory of docker's config.json; `None` means no credentials.
     pub docker_config: Option<PathBuf>,
     /// PEM files of certificate authorities to be trusted besides those of the platform.
@@ -39,6 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             insecure: Vec::new(),
+            mirrors: BTreeMap::new(),
             docker_config: None,
             ca_files: Vec::new(),
             certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),

@@ -519,3 +519,81 @@ async fn no_more_requests_than_allowed_are_in_flight() {
     }
     assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
 }
+
+/// A client that reads the images of `origin` from each of `mirrors` first.
+fn mirrored(origin: &Stub, mirrors: &[String]) -> Client {
+    let mirrors = [(origin.address.to_string(), mirrors.to_vec())].into();
+    Client::new(Options { mirrors, attempts: 1, ..options() }).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_mirror_has_is_read_from_it_alone() {
+    let origin = Stub::start(|_| Answer::status(500)).await;
+    let mirror =
+        Stub::start(|asked| if asked.path.contains("/blobs/") { Answer::ok("x") } else { manifest(INDEX) }).await;
+    let client = mirrored(&origin, &[format!("{}/hub", mirror.address)]);
+    let image = image(&origin);
+    let (place, descriptor) = client.find(&image).await.unwrap().unwrap();
+    assert_eq!(place.to_string(), format!("{}/hub/org/image:1", mirror.address));
+    assert_eq!(client.head(&image).await.unwrap(), Some(descriptor));
+    assert_eq!(client.manifest(&image).await.unwrap().unwrap().bytes, INDEX.as_bytes());
+    assert_eq!(client.blob(&image, &digest(b"x")).await.unwrap().unwrap(), b"x");
+    assert_eq!(mirror.count("HEAD", "/v2/hub/org/image/manifests/1"), 2);
+    assert!(origin.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_no_mirror_has_is_asked_of_the_registry_and_only_it_can_say_no() {
+    let empty = || Stub::start(|_| Answer::status(404));
+    let origin = Stub::start(|_| manifest(INDEX)).await;
+    let (first, second) = (empty().await, empty().await);
+    let client = mirrored(&origin, &[first.address.to_string(), second.address.to_string()]);
+    let (place, _) = client.find(&image(&origin)).await.unwrap().unwrap();
+    assert_eq!(place, image(&origin));
+    assert_eq!((first.asked().len(), second.asked().len(), origin.asked().len()), (1, 1, 1));
+
+    let mirror = empty().await;
+    let origin = empty().await;
+    let client = mirrored(&origin, &[mirror.address.to_string()]);
+    assert_eq!(client.head(&image(&origin)).await.unwrap(), None);
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mirror_that_is_out_of_order_is_no_failure_and_is_not_asked_again() {
+    let origin = Stub::start(|_| manifest(INDEX)).await;
+    let mirror = Stub::start(|_| Answer::status(503)).await;
+    let client = mirrored(&origin, &[mirror.address.to_string()]);
+    assert!(client.has_mirrors(&image(&origin)));
+    for _ in 0..2 {
+        assert!(client.manifest(&image(&origin)).await.unwrap().is_some());
+    }
+    assert_eq!((mirror.asked().len(), origin.asked().len()), (1, 2));
+    assert!(!client.has_mirrors(&image(&origin)));
+}
+
+#[tokio::test]
+async fn a_mirror_gets_the_credentials_for_its_own_host() {
+    let origin = Stub::start(|_| Answer::status(500)).await;
+    let mirror = Stub::start(|asked| match asked.header("authorization") {
+        Some(_) => manifest(INDEX),
+        None => Answer::status(401).header("www-authenticate", "Basic realm=\"x\""),
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let mirrors = [(origin.address.to_string(), vec![mirror.address.to_string()])].into();
+    let options = Options { mirrors, ..docker_config(directory.path(), &mirror.address.to_string(), LOGIN) };
+    assert!(Client::new(options).unwrap().head(&image(&origin)).await.unwrap().is_some());
+    assert_eq!(mirror.asked().last().unwrap().header("authorization"), Some(BASIC));
+}
+
+#[tokio::test]
+async fn what_is_to_be_changed_is_read_and_written_at_the_registry_itself() {
+    let origin =
+        Stub::start(|asked| if asked.method == "PUT" { Answer::status(201) } else { Answer::status(404) }).await;
+    let mirror = Stub::start(|_| manifest(INDEX)).await;
+    let client = mirrored(&origin, &[mirror.address.to_string()]);
+    assert!(client.own_manifest(&image(&origin)).await.unwrap().is_none());
+    client.put_manifest(&image(&origin), media_type::OCI_INDEX, INDEX.into()).await.unwrap();
+    assert!(mirror.asked().is_empty());
+}

@@ -1,7 +1,7 @@
 //! Does a step of a plan on the engine and the registry.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -23,13 +23,15 @@ pub struct Executor {
     client: Client,
     steps: Arc<Vec<Step>>,
     proxies: BTreeMap<String, String>,
+    /// What an image that is used by its digest is called on the builder when a mirror gave it.
+    mirrored: Mutex<BTreeMap<String, String>>,
 }
 
 impl Executor {
     /// An executor of `steps`; `proxies` are handed to each build as they are.
     #[must_use]
     pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: BTreeMap<String, String>) -> Self {
-        Self { engine, client, steps, proxies }
+        Self { engine, client, steps, proxies, mirrored: Mutex::default() }
     }
 
     async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
@@ -37,6 +39,7 @@ impl Executor {
         for (name, value) in &self.proxies {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
+        self.rename_mirrored(&mut request);
         match self.engine.build(&request, &RegistryAuth::default(), log).await {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.class() {
@@ -58,7 +61,8 @@ impl Executor {
         Ok(RegistryAuth::from(&by_host))
     }
 
-    /// Pulls under the name it has there, gives it the names it has here, and takes the pulled name away.
+    /// Pulls from the first place that has it under the name it has there, gives it the names it has here, and takes the
+    /// pulled name away.
     async fn fetch(
         &self,
         from: &Reference,
@@ -66,16 +70,41 @@ impl Executor {
         names: &[Reference],
         log: mpsc::Sender<String>,
     ) -> Result<(), Problem> {
-        self.engine.pull(from, platform, &self.auth([from]).await?, log).await?;
-        let pulled = from.to_string();
+        let place = if self.client.has_mirrors(from) {
+            self.client.find(from).await?.map_or_else(|| from.clone(), |(place, _)| place)
+        } else {
+            from.clone()
+        };
+        self.engine.pull(&place, platform, &self.auth([&place]).await?, log).await?;
+        let pulled = place.to_string();
         for name in names {
             self.engine.tag(&pulled, name).await?;
         }
-        let keep = names.is_empty() || names.iter().any(|name| name.canonical() == from.canonical());
-        if !keep {
-            self.engine.untag(from).await?;
+        if names.is_empty() {
+            if place != *from {
+                self.mirrored.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_string(), pulled);
+            }
+            return Ok(());
+        }
+        if !names.iter().any(|name| name.canonical() == place.canonical()) {
+            self.engine.untag(&place).await?;
         }
         Ok(())
+    }
+
+    /// An engine finds an image by its digest only under the repository that it was pulled from.
+    fn rename_mirrored(&self, request: &mut crate::builder::BuildRequest) {
+        let mirrored = self.mirrored.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, pulled) in &*mirrored {
+            if let Some(text) = &mut request.dockerfile_text {
+                *text = text.replace(name.as_str(), pulled);
+            }
+            for image in request.archives.iter_mut().flat_map(|archive| &mut archive.images) {
+                if image == name {
+                    image.clone_from(pulled);
+                }
+            }
+        }
     }
 
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
@@ -90,7 +119,7 @@ impl Executor {
                 pushed.and(untagged)
             }
             PushSource::Registry(from) => {
-                let Some(manifest) = self.client.manifest(from).await? else {
+                let Some(manifest) = self.client.own_manifest(from).await? else {
                     return Err(ExecuteError::Vanished { image: from.to_string() }.into());
                 };
                 let media_type = manifest.descriptor.media_type.clone();
@@ -105,7 +134,7 @@ impl Executor {
     async fn index(&self, to: &Reference, entries: &[IndexEntry], log: &mpsc::Sender<String>) -> Result<(), Problem> {
         let mut wanted = Vec::new();
         for entry in entries {
-            let Some(manifest) = self.client.manifest(&entry.image).await? else {
+            let Some(manifest) = self.client.own_manifest(&entry.image).await? else {
                 return Err(ExecuteError::Vanished { image: entry.image.to_string() }.into());
             };
             let listed = Entry::new(manifest.descriptor, &entry.platform);
@@ -115,7 +144,7 @@ impl Executor {
             });
         }
         for attempt in 0..INDEX_ATTEMPTS {
-            let existing = match self.client.manifest(to).await? {
+            let existing = match self.client.own_manifest(to).await? {
                 Some(manifest) => match manifest.content(&to.to_string())? {
                     Content::Index(index) => Some(index),
                     Content::Image(_) => None,

@@ -22,6 +22,7 @@ pub(crate) fn build(package: &str, needs: &[u32]) -> Step {
         dockerfile_text: None,
         archives: Vec::new(),
         left_out: Vec::new(),
+        exclude: Vec::new(),
         platform: Platform::linux("amd64"),
         build_args: BTreeMap::new(),
         labels: BTreeMap::new(),

@@ -48,7 +48,7 @@ pub struct Located<T> {
 }
 
 /// The fields of a build.yml, with the defaults of `linuxkit pkg` filled in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildYml {
     /// The file itself, for diagnostics.
     pub source: SourceFile,
@@ -118,12 +118,20 @@ pub struct Parsed {
 /// Reads a file of the package: its path is relative to the package directory, with `/`.
 pub type ReadFile<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 
-/// Reads a build.yml of the package in the directory `package`, which is relative to the root.
-///
-/// With `strict`, unknown keys are errors. `read` reads the file that `depends.docker-images.from-file` names.
+/// How a build.yml is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading<'a> {
+    /// Unknown keys are errors.
+    pub strict: bool,
+    /// The org of a yml that gives none, if it is another one than `linuxkit`.
+    pub org: Option<&'a str>,
+}
+
+/// Reads a build.yml of the package in the directory `package`, which is relative to the root. `read` reads the file
+/// that `depends.docker-images.from-file` names.
 #[must_use]
-pub fn parse(source: &SourceFile, package: &str, strict: bool, read: &ReadFile<'_>) -> Parsed {
-    let mut reader = Reader::new(source, strict);
+pub fn parse(source: &SourceFile, package: &str, reading: Reading<'_>, read: &ReadFile<'_>) -> Parsed {
+    let mut reader = Reader::new(source, reading.strict);
     let root = match yaml::parse(&source.text) {
         Ok(Some(root)) => Some(root),
         Ok(None) => {
@@ -140,13 +148,19 @@ pub fn parse(source: &SourceFile, package: &str, strict: bool, read: &ReadFile<'
             None
         }
     };
-    let build = root.and_then(|root| fields(&mut reader, &root, package, read));
+    let build = root.and_then(|root| fields(&mut reader, &root, package, reading.org, read));
     let Reader { problems, warnings, .. } = reader;
     Parsed { build: build.filter(|_| problems.is_empty()), problems, warnings }
 }
 
 /// The fields, or `None` if no image is named.
-fn fields(reader: &mut Reader<'_>, root: &Node, package: &str, read: &ReadFile<'_>) -> Option<BuildYml> {
+fn fields(
+    reader: &mut Reader<'_>,
+    root: &Node,
+    package: &str,
+    default_org: Option<&str>,
+    read: &ReadFile<'_>,
+) -> Option<BuildYml> {
     let entries = reader.entries("a build.yml", root);
     for entry in &entries {
         if !KEYS.contains(&entry.key.value) {
@@ -185,7 +199,7 @@ fn fields(reader: &mut Reader<'_>, root: &Node, package: &str, read: &ReadFile<'
     let default = |value: &str| Located { value: value.to_owned(), span: image.span.clone(), line: image.line };
     Some(BuildYml {
         source: reader.source.clone(),
-        org: org.map_or_else(|| DEFAULT_ORG.to_owned(), |org| org.value),
+        org: org.map_or_else(|| default_org.unwrap_or(DEFAULT_ORG).to_owned(), |org| org.value),
         tag: tag.filter(|tag| !tag.value.is_empty()).unwrap_or_else(|| default(DEFAULT_TAG)),
         dockerfile: dockerfile.unwrap_or_else(|| default(DEFAULT_DOCKERFILE)),
         arches: arches.unwrap_or_else(|| DEFAULT_ARCHES.map(default).into()),
@@ -197,6 +211,51 @@ fn fields(reader: &mut Reader<'_>, root: &Node, package: &str, read: &ReadFile<'
         config_label,
         build_args: build_args.unwrap_or_default(),
         docker_images: docker_images.unwrap_or_default(),
+        image: image.value,
+    })
+}
+
+/// A package that kitmake.yml declares because its directory has no build.yml.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// Its image.
+    pub image: Located<String>,
+    /// `linuxkit` by default.
+    pub org: Option<String>,
+    /// Whether build steps may use the network.
+    pub network: bool,
+    /// The same defaults as for a build.yml.
+    pub arches: Option<Vec<Located<String>>>,
+}
+
+/// The package that is declared in `source`.
+///
+/// # Errors
+/// The first unknown architecture.
+pub fn declared(source: &SourceFile, declaration: Declaration) -> Result<BuildYml, Problem> {
+    let Declaration { image, org, network, arches } = declaration;
+    let mut reader = Reader::new(source, true);
+    for arch in arches.iter().flatten() {
+        check_architecture(&mut reader, arch);
+    }
+    if let Some(problem) = reader.problems.into_iter().next() {
+        return Err(problem);
+    }
+    let default = |value: &str| Located { value: value.to_owned(), span: image.span.clone(), line: image.line };
+    Ok(BuildYml {
+        source: source.clone(),
+        org: org.unwrap_or_else(|| DEFAULT_ORG.to_owned()),
+        tag: default(DEFAULT_TAG),
+        dockerfile: default(DEFAULT_DOCKERFILE),
+        arches: arches.unwrap_or_else(|| DEFAULT_ARCHES.map(default).into()),
+        extra_sources: Vec::new(),
+        gitrepo: DEFAULT_GITREPO.to_owned(),
+        network,
+        disable_cache: false,
+        disable_content_trust: false,
+        config_label: None,
+        build_args: Vec::new(),
+        docker_images: DockerImages::default(),
         image: image.value,
     })
 }

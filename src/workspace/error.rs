@@ -342,11 +342,41 @@ pub enum Error {
         span: SourceSpan,
     },
 
+    /// A profile that kitmake.yml does not have.
+    #[error("there is no profile `{name}`")]
+    #[diagnostic(code(workspace::unknown_profile))]
+    UnknownProfile {
+        /// As asked for.
+        name: String,
+        /// The one that may be meant, or all of them.
+        #[help]
+        help: String,
+    },
+
+    /// A file of build args cannot be read.
+    #[error("the build args in `{path}` cannot be read: {reason}")]
+    #[diagnostic(code(workspace::unreadable_build_args))]
+    UnreadableBuildArgs {
+        /// Relative to the root where it lies below.
+        path: String,
+        /// What the system said.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+        /// kitmake.yml, where that names it.
+        #[source_code]
+        source_code: Option<Quoted>,
+        /// The name of the file there.
+        #[label("named here")]
+        span: Option<SourceSpan>,
+    },
+
     /// Entries of kitmake.yml that name nothing.
     #[error("`kitmake.yml` names {} not there", if labels.len() == 1 { "something that is" } else { "things that are" })]
     #[diagnostic(
         code(workspace::missing_listed),
-        help("`packages` maps a directory, relative to the root, to build ymls, relative to that directory")
+        help("directories and Dockerfiles are relative to the root, the files of a package to its directory")
     )]
     MissingListed {
         /// The file.
@@ -361,7 +391,8 @@ pub enum Error {
 impl Fault for Error {
     fn class(&self) -> Class {
         match self {
-            Self::NoRoot { .. } => Class::Usage,
+            Self::NoRoot { .. } | Self::UnknownProfile { .. } => Class::Usage,
+            Self::UnreadableBuildArgs { source_code: None, .. } => Class::Usage,
             _ => Class::Repository,
         }
     }

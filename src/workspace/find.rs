@@ -6,7 +6,7 @@
 //! repository, the walk alone decides. What cannot be read becomes a package with a problem, so that only a plan that
 //! needs it fails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,20 +15,37 @@ use std::sync::mpsc;
 use ignore::{WalkBuilder, WalkState};
 use rayon::prelude::*;
 
-use super::build_yml::{self, BuildYml, Located, Parsed};
+use super::build_yml::{self, BuildYml, Located, Parsed, Reading};
 use super::error::Error;
-use super::{Dockerfile, KitmakeYml, Package, PackageName, Workspace, child, join, kitmake_yml, lexical, reason};
+use super::{
+    ArgFile, BUILD_YML, Dockerfile, KitmakeYml, Overrides, Package, Workspace, child, join, kitmake_yml, lexical,
+    reason,
+};
+use crate::builder::Excludes;
 use crate::problem::{Problem, SourceFile, span};
 
-const BUILD_YML: &str = "build.yml";
 /// What a Dockerfile that is made from a template has after its name before it is made.
 const TEMPLATE_SUFFIXES: [&str; 6] = [".in", ".tmpl", ".template", ".tpl", ".j2", ".m4"];
 
-/// How strict to be.
-#[derive(Debug, Clone, Copy, Default)]
+/// What is read, and how strictly.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Unknown keys are errors instead of warnings.
     pub strict: bool,
+    /// The profile of kitmake.yml that chooses the build yml of directories.
+    pub profile: Option<String>,
+    /// A build yml, relative to the directory of each package: wherever there is a file of this name, it makes a package
+    /// as well.
+    pub build_yml: Option<String>,
+}
+
+impl Options {
+    /// These options; the path of the build yml is cleaned.
+    #[must_use]
+    pub fn new(strict: bool, profile: Option<String>, build_yml: Option<&str>) -> Self {
+        let build_yml = build_yml.map(|yml| lexical(yml).unwrap_or_else(|| yml.to_owned()));
+        Self { strict, profile, build_yml }
+    }
 }
 
 /// Where the workspace around a directory begins: the nearest parent, itself included, with a kitmake.yml; else the
@@ -42,64 +59,90 @@ pub fn find_root(start: &Path) -> PathBuf {
 
 /// Reads every package below `root`, in parallel.
 ///
-/// The only errors are a root that cannot be read and a wrong kitmake.yml; all others belong to a package.
-pub fn read(root: &Path, options: Options) -> Result<Workspace, Problem> {
+/// The only errors are a root that cannot be read, a wrong kitmake.yml and an unknown profile; all others belong to a
+/// package.
+pub fn read(root: &Path, options: &Options) -> Result<Workspace, Problem> {
     let written = root.display().to_string();
     let root = absolute(root);
     if let Err(error) = std::fs::read_dir(&root) {
         return Err(Error::NoRoot { path: written, reason: reason(&error) }.into());
     }
     let config = kitmake_yml::read(&root)?;
-    let Candidates { ymls, broken } = candidates(&root, &config);
-    let mut packages: Vec<Package> =
-        ymls.into_par_iter().map(|(path, yml)| package(&root, &path, &yml, options)).collect();
+    let choices = config.choices(options.profile.as_deref())?;
+    let Candidates { ymls, broken } = candidates(&root, &config, &choices, options.build_yml.as_deref());
+    let mut packages: Vec<Package> = (ymls.into_par_iter())
+        .map(|(path, yml)| {
+            let default = yml == choices.get(path.as_str()).copied().unwrap_or(BUILD_YML);
+            Package { default, ..package(&root, &path, &yml, &config, options.strict) }
+        })
+        .collect();
     packages.extend(
-        broken.into_iter().map(|(path, problem)| Package { problems: vec![problem], ..empty(&path, BUILD_YML) }),
+        broken.into_iter().map(|(path, problem)| Package { problems: vec![problem], ..Package::new(&path, BUILD_YML) }),
     );
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Workspace { root, packages, config })
 }
 
-/// Reads one package, wherever it lies and however hidden: the directory `path` relative to `root`, and in it `yml`.
-#[must_use]
-pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package {
-    let directory = join(root, path);
-    let yml_path = child(path, yml);
-    let empty = empty(path, yml);
-    let text = match std::fs::read_to_string(directory.join(yml)) {
-        Ok(text) => text,
-        Err(error) => {
-            let problem = Error::Unreadable { path: yml_path, reason: reason(&error) }.into();
-            return Package { problems: vec![problem], ..empty };
-        }
-    };
-    let source = SourceFile::new(yml_path, text);
-    let read =
-        |file: &str| std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
-    let Parsed { build, problems, warnings } = build_yml::parse(&source, path, options.strict, &read);
-    let (dockerfile, dockerfile_problem) = match build.as_ref().map(|build| dockerfile(root, path, build)) {
-        Some(Ok(dockerfile)) => (Some(dockerfile), None),
-        Some(Err(problem)) => (None, Some(problem)),
-        None => (None, None),
-    };
-    let template = match (&build, &dockerfile_problem) {
-        (Some(build), Some(_)) => template(root, &child(path, &build.dockerfile.value)),
-        _ => None,
-    };
-    Package { build, dockerfile, problems, dockerfile_problem, template, warnings, ..empty }
+/// The kitmake.yml of a root; its defaults if there is none.
+pub fn config(root: &Path) -> Result<KitmakeYml, Problem> {
+    kitmake_yml::read(root)
 }
 
-fn empty(path: &str, yml: &str) -> Package {
-    Package {
-        name: PackageName::new(path, yml),
-        path: path.to_owned(),
-        yml: yml.to_owned(),
-        build: None,
-        dockerfile: None,
-        problems: Vec::new(),
-        dockerfile_problem: None,
-        template: None,
-        warnings: Vec::new(),
+/// Reads one package, wherever it lies and however hidden: the directory `path` relative to `root`, and in it `yml`, or
+/// what `config` declares in its place.
+#[must_use]
+pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: bool) -> Package {
+    let directory = join(root, path);
+    let yml_path = child(path, yml);
+    let mut package = Package { overrides: config.overrides(path, yml), ..Package::new(path, yml) };
+    match std::fs::read_to_string(directory.join(yml)) {
+        Ok(text) => {
+            let source = SourceFile::new(yml_path, text);
+            let read = |file: &str| {
+                std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)))
+            };
+            let reading = Reading { strict, org: config.org.as_deref() };
+            let Parsed { build, problems, warnings } = build_yml::parse(&source, path, reading, &read);
+            (package.build, package.problems, package.warnings) = (build, problems, warnings);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && yml == BUILD_YML => match config.declared(path) {
+            Some(declared) => package.build = Some(declared.clone()),
+            None => package.problems = vec![Error::Unreadable { path: yml_path, reason: reason(&error) }.into()],
+        },
+        Err(error) => package.problems = vec![Error::Unreadable { path: yml_path, reason: reason(&error) }.into()],
+    }
+    let Some(build) = &package.build else { return package };
+    match dockerfile(root, path, build, &package.overrides, config) {
+        Ok(dockerfile) => package.dockerfile = Some(dockerfile),
+        Err(problem) => {
+            package.dockerfile_problem = Some(problem);
+            package.template = template(root, &child(path, &build.dockerfile.value));
+        }
+    }
+    match package.overrides.build_arg_file.as_ref().map(|file| build_args(root, path, file, config)) {
+        None => {}
+        Some(Ok(args)) => package.build_args.push(args),
+        Some(Err(problem)) => {
+            (package.dockerfile_problem, package.template) = (Some(problem), None);
+        }
+    }
+    package
+}
+
+/// The build args that kitmake.yml names for the package in the directory `path`.
+fn build_args(root: &Path, path: &str, file: &Located<String>, config: &KitmakeYml) -> Result<ArgFile, Problem> {
+    let relative = child(path, &file.value);
+    match std::fs::read_to_string(root.join(&relative)) {
+        Ok(text) => Ok(ArgFile::parse(SourceFile::new(relative, text))),
+        Err(error) => Err(Error::UnreadableBuildArgs {
+            path: relative,
+            reason: reason(&error),
+            help: "make it a file of `KEY=VALUE` lines, or name another; it is relative to the package directory"
+                .to_owned(),
+            source_code: Some(config.source.named()),
+            span: Some(span(&file.span)),
+        }
+        .into()),
     }
 }
 
@@ -109,12 +152,26 @@ fn template(root: &Path, relative: &str) -> Option<String> {
     templates.into_iter().find(|template| root.join(template).is_file())
 }
 
-fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, Problem> {
+fn dockerfile(
+    root: &Path,
+    path: &str,
+    build: &BuildYml,
+    overrides: &Overrides,
+    config: &KitmakeYml,
+) -> Result<Dockerfile, Problem> {
     let Located { value, span: place, .. } = &build.dockerfile;
-    let (source_code, span) = (build.source.named(), span(place));
+    let (source_code, place) = (build.source.named(), span(place));
     let Some(relative) = lexical(value).filter(|_| !value.contains("..")) else {
-        return Err(Error::DockerfileOutsidePackage { dockerfile: value.clone(), source_code, span }.into());
+        return Err(Error::DockerfileOutsidePackage { dockerfile: value.clone(), source_code, span: place }.into());
     };
+    let patterns: Vec<&str> = overrides.exclude.iter().map(|pattern| pattern.value.as_str()).collect();
+    if let Some(pattern) = overrides.exclude.last().filter(|_| Excludes::lossy(&patterns).covers(&relative)) {
+        let alone = |pattern: &&Located<String>| Excludes::lossy(&[pattern.value.as_str()]).covers(&relative);
+        let at = span(&overrides.exclude.iter().find(alone).unwrap_or(pattern).span);
+        let message = format!("`exclude` leaves `{relative}` out of the build context, which is the Dockerfile");
+        let help = format!("narrow the pattern, or write `!/{relative}` after it");
+        return Err(Error::InvalidValue { message, help, source_code: config.source.named(), span: at }.into());
+    }
     let relative = child(path, &relative);
     match std::fs::read_to_string(root.join(&relative)) {
         Ok(text) => Dockerfile::parse(SourceFile::new(relative, text)),
@@ -124,10 +181,10 @@ fn dockerfile(root: &Path, path: &str, build: &BuildYml) -> Result<Dockerfile, P
                 Some(template) => format!("make it from `{template}` first, as this repository's own scripts do"),
                 None => "write it, or name another with `dockerfile: PATH`".to_owned(),
             };
-            Err(Error::MissingDockerfile { path: relative, template, help, source_code, span }.into())
+            Err(Error::MissingDockerfile { path: relative, template, help, source_code, span: place }.into())
         }
         Err(error) => {
-            Err(Error::UnreadableDockerfile { path: relative, reason: reason(&error), source_code, span }.into())
+            Err(Error::UnreadableDockerfile { path: relative, reason: reason(&error), source_code, span: place }.into())
         }
     }
 }
@@ -143,36 +200,51 @@ struct Candidates {
     broken: Vec<Broken>,
 }
 
-fn candidates(root: &Path, config: &KitmakeYml) -> Candidates {
+fn candidates(root: &Path, config: &KitmakeYml, choices: &BTreeMap<&str, &str>, wanted: Option<&str>) -> Candidates {
+    let names: Vec<&str> = std::iter::once(BUILD_YML).chain(wanted.filter(|yml| *yml != BUILD_YML)).collect();
+    let names = &names[..];
     let (walked, tracked) = std::thread::scope(|scope| {
-        let tracked = scope.spawn(|| tracked(root));
-        (walk(root), tracked.join().unwrap_or_default())
+        let tracked = scope.spawn(|| tracked(root, names));
+        (walk(root, names), tracked.join().unwrap_or_default())
     });
     let Candidates { mut ymls, mut broken } = Candidates::default();
     for found in walked {
         match found {
-            Ok(path) => drop(ymls.insert((path, BUILD_YML.to_owned()))),
+            Ok(path) => ymls.extend(in_directory(root, &path, names)),
             Err(found) => broken.push(found),
         }
     }
     for path in tracked {
-        let yml = (path, BUILD_YML.to_owned());
-        if !ymls.contains(&yml) && join(root, &yml.0).join(BUILD_YML).is_file() {
-            ymls.insert(yml);
+        if !ymls.iter().any(|(known, _)| *known == path) {
+            ymls.extend(in_directory(root, &path, names));
         }
     }
-    for (path, listed) in &config.packages {
-        if join(root, path).join(BUILD_YML).is_file() {
+    for (path, entry) in config.packages.iter().filter(|(path, _)| !path.contains(':')) {
+        ymls.extend(in_directory(root, path, names));
+        ymls.extend(entry.build_ymls.iter().map(|yml| (path.clone(), yml.clone())));
+        if entry.declared.is_some() {
             ymls.insert((path.clone(), BUILD_YML.to_owned()));
         }
-        ymls.extend(listed.iter().map(|yml| (path.clone(), yml.clone())));
+    }
+    for (path, yml) in choices {
+        if wanted != Some(BUILD_YML) {
+            ymls.remove(&((*path).to_owned(), BUILD_YML.to_owned()));
+        }
+        ymls.insert(((*path).to_owned(), (*yml).to_owned()));
     }
     broken.sort_by(|(a, _), (b, _)| a.cmp(b));
     Candidates { ymls, broken }
 }
 
-/// The directories with a `build.yml` that git's ignore rules do not hide, in no order.
-fn walk(root: &Path) -> Vec<Result<String, Broken>> {
+/// Which of `names` are files in the directory `path`.
+fn in_directory(root: &Path, path: &str, names: &[&str]) -> Vec<(String, String)> {
+    let directory = join(root, path);
+    let there = names.iter().filter(|name| directory.join(name).is_file());
+    there.map(|name| (path.to_owned(), (*name).to_owned())).collect()
+}
+
+/// The directories with one of `names` that git's ignore rules do not hide, in no order.
+fn walk(root: &Path, names: &[&str]) -> Vec<Result<String, Broken>> {
     // A root that is a symbolic link is entered; none below it is.
     let base = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut builder = WalkBuilder::new(&base);
@@ -187,7 +259,9 @@ fn walk(root: &Path) -> Vec<Result<String, Broken>> {
         let (sender, base) = (sender.clone(), &base);
         Box::new(move |entry| {
             let found = match entry {
-                Ok(entry) if entry.path().join(BUILD_YML).is_file() => Some(relative(base, entry.path())),
+                Ok(entry) if names.iter().any(|name| entry.path().join(name).is_file()) => {
+                    Some(relative(base, entry.path()))
+                }
                 Ok(_) => None,
                 Err(error) => unreadable(base, &error).map(Err),
             };
@@ -235,12 +309,13 @@ fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
     }
 }
 
-/// The directories outside hidden ones with a `build.yml` that git tracks, on disk or not; none if git has no say.
-fn tracked(root: &Path) -> Vec<String> {
+/// The directories outside hidden ones with one of `names` that git tracks, on disk or not; none if git has no say.
+fn tracked(root: &Path, names: &[&str]) -> Vec<String> {
     let output = Command::new("git")
         .arg("-C")
         .arg(root)
-        .args(["ls-files", "-z", "--", ":(glob)**/build.yml"])
+        .args(["ls-files", "-z", "--"])
+        .args(names.iter().map(|name| format!(":(glob)**/{}", name.replace(['*', '?', '[', '\\'], "?"))))
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
@@ -253,10 +328,11 @@ fn tracked(root: &Path) -> Vec<String> {
         .stdout
         .split(|&byte| byte == 0)
         .filter_map(|path| std::str::from_utf8(path).ok())
-        .filter_map(|path| match path.rsplit_once('/') {
-            Some((directory, BUILD_YML)) => Some(directory),
-            None if path == BUILD_YML => Some("."),
-            _ => None,
+        .filter_map(|path| {
+            names
+                .iter()
+                .filter_map(|name| path.strip_suffix(name))
+                .find_map(|directory| if directory.is_empty() { Some(".") } else { directory.strip_suffix('/') })
         })
         .filter(|directory| *directory == "." || !directory.split('/').any(|part| part.starts_with('.')))
         .map(str::to_owned)

@@ -3,6 +3,7 @@
 //! A package is a directory plus one build yml. A package that cannot be read is still listed, with its problems: only a
 //! plan that needs it fails. Nothing here asks git for a tag or follows a reference to another package.
 
+mod build_args;
 pub mod build_yml;
 mod docker_images;
 pub mod dockerfile;
@@ -13,18 +14,23 @@ mod image_config;
 pub mod kitmake_yml;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, SourceFile};
+pub use build_args::ArgFile;
 pub use build_yml::BuildYml;
 pub use dockerfile::Dockerfile;
 pub use error::Error;
-pub use find::{Options, find_root, package, read};
-pub use kitmake_yml::KitmakeYml;
+pub use find::{Options, config, find_root, package, read};
+pub use kitmake_yml::{KitmakeYml, Overrides};
+
+/// The build yml of a directory where no other is named.
+const BUILD_YML: &str = "build.yml";
 
 /// A package by its place in [`Workspace::packages`], which is sorted by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +53,7 @@ impl PackageName {
     /// The name of the package that `yml` makes in the directory `path`.
     #[must_use]
     pub fn new(path: &str, yml: &str) -> Self {
-        if yml == "build.yml" { Self(path.into()) } else { Self(format!("{path}:{yml}").into()) }
+        if yml == BUILD_YML { Self(path.into()) } else { Self(format!("{path}:{yml}").into()) }
     }
 
     /// As printed and as selected.
@@ -78,18 +84,45 @@ pub struct Package {
     pub path: String,
     /// The build yml relative to the directory, `build.yml` by default.
     pub yml: String,
+    /// Whether it is what its directory means where no yml is named: the one of its `build.yml`, unless another is chosen.
+    pub default: bool,
     /// What the yml says; `None` when it cannot be read, and then `problems` says why.
     pub build: Option<BuildYml>,
     /// The Dockerfile; `None` when it cannot be read, and then `dockerfile_problem` says why.
     pub dockerfile: Option<Dockerfile>,
     /// Why the package cannot be named at all: errors of its yml.
     pub problems: Vec<Problem>,
-    /// Why the package cannot be built although it has a tag: its Dockerfile is missing or wrong.
+    /// What kitmake.yml says of it.
+    pub overrides: Overrides,
+    /// Files of build args; what a later one says wins, and each wins over the yml.
+    pub build_args: Vec<ArgFile>,
+    /// Why the package cannot be built although it has a tag: its Dockerfile is missing or wrong, or a file of build args.
     pub dockerfile_problem: Option<Problem>,
     /// What the missing Dockerfile is made from, relative to the root: making it is a step of the repository's own.
     pub template: Option<String>,
     /// What is odd but stops nothing, such as unknown keys.
     pub warnings: Vec<Problem>,
+}
+
+impl Package {
+    /// A package of which nothing is known yet.
+    #[must_use]
+    pub fn new(path: &str, yml: &str) -> Self {
+        Self {
+            name: PackageName::new(path, yml),
+            path: path.to_owned(),
+            yml: yml.to_owned(),
+            default: yml == BUILD_YML,
+            build: None,
+            dockerfile: None,
+            problems: Vec::new(),
+            overrides: Overrides::default(),
+            build_args: Vec::new(),
+            dockerfile_problem: None,
+            template: None,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// All packages below a root.
@@ -113,6 +146,39 @@ impl Workspace {
     #[must_use]
     pub fn package(&self, id: PackageId) -> &Package {
         &self.packages[id.index()]
+    }
+
+    /// Makes each of these packages what its directory means, as if kitmake.yml had chosen its yml; but the package that
+    /// was it stays.
+    pub fn choose(&mut self, chosen: &[PackageId]) {
+        let chosen: BTreeMap<String, PackageId> =
+            chosen.iter().map(|&id| (self.package(id).path.clone(), id)).collect();
+        for id in self.ids() {
+            let package = &mut self.packages[id.index()];
+            if let Some(&chosen) = chosen.get(&package.path) {
+                package.default = chosen == id;
+            }
+        }
+    }
+
+    /// Gives packages a further file of build args.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn add_build_args(&mut self, packages: &[PackageId], file: &Path) -> Result<(), Problem> {
+        let shown = file.strip_prefix(&self.root).unwrap_or(file).display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| Error::UnreadableBuildArgs {
+            path: shown.clone(),
+            reason: reason(&error),
+            help: "`--build-arg-file` names a file of `KEY=VALUE` lines, relative to the current directory".to_owned(),
+            source_code: None,
+            span: None,
+        })?;
+        let parsed = ArgFile::parse(SourceFile::new(shown, text));
+        for id in packages {
+            self.packages[id.index()].build_args.push(parsed.clone());
+        }
+        Ok(())
     }
 
     /// The absolute directory of a package.

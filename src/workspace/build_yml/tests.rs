@@ -13,7 +13,7 @@ fn parse_with(text: &str, strict: bool, files: &[(&str, &str)]) -> Parsed {
     let read = |path: &str| {
         files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
-    parse(&SourceFile::new("pkg/a/build.yml", text), "pkg/a", strict, &read)
+    parse(&SourceFile::new("pkg/a/build.yml", text), "pkg/a", Reading { strict, org: None }, &read)
 }
 
 fn parsed(text: &str) -> BuildYml {

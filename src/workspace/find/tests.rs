@@ -27,7 +27,7 @@ fn git(root: &Path, args: &[&str]) {
 }
 
 fn workspace(root: &Path) -> Workspace {
-    read(root, Options::default()).unwrap()
+    read(root, &Options::default()).unwrap()
 }
 
 fn names(root: &Path) -> Vec<String> {
@@ -128,7 +128,7 @@ fn links_to_directories_are_not_followed_but_a_linked_root_is_entered() {
     assert_eq!(names(root.path()), ["real/a"]);
     assert_eq!(names(&root.path().join("link")), ["a"]);
     assert_eq!(workspace(&root.path().join("link")).root, root.path().join("link"));
-    let linked = package(root.path(), "real/again", "build.yml", Options::default());
+    let linked = package(root.path(), "real/again", "build.yml", &KitmakeYml::default(), false);
     assert_eq!(linked.build.unwrap().image, "a");
 }
 
@@ -164,13 +164,13 @@ fn the_ymls_that_kitmake_yml_lists_join_the_build_yml() {
     let workspace = workspace(root.path());
     assert_eq!(workspace.packages[2].path, "pkg/a");
     assert_eq!(workspace.packages[2].dockerfile.as_ref().unwrap().source.path, "pkg/a/Dockerfile");
-    assert_eq!(workspace.config.packages["pkg/a"], ["kvm.yml", "common/x.yml"]);
+    assert_eq!(workspace.config.packages["pkg/a"].build_ymls, ["kvm.yml", "common/x.yml"]);
 }
 
 #[test]
 fn a_wrong_kitmake_yml_is_an_error() {
     let root = root(&[("kitmake.yml", "packages:\n  pkg/a: [kvm.yml]\n"), ("pkg/a/build.yml", "image: a")]);
-    assert_eq!(read(root.path(), Options::default()).unwrap_err().code(), "workspace::missing_listed");
+    assert_eq!(read(root.path(), &Options::default()).unwrap_err().code(), "workspace::missing_listed");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_package_that_cannot_be_read_is_listed_with_its_problems() {
     assert_eq!(workspace.packages[1].problems[0].to_string(), "`b/build.yml` cannot be read: it is not UTF-8");
     assert!(workspace.packages[2].problems.is_empty());
     assert_eq!(workspace.packages[2].warnings[0].code(), "workspace::unknown_key");
-    let strict = read(root.path(), Options { strict: true }).unwrap();
+    let strict = read(root.path(), &Options { strict: true, ..Options::default() }).unwrap();
     assert_eq!(codes(&strict.packages[2]), ["workspace::unknown_key"]);
 }
 
@@ -237,7 +237,7 @@ fn the_list_of_docker_images_is_read_from_the_package_directory() {
 fn a_root_that_is_no_directory_is_a_usage_error() {
     let root = root(&[("file", "")]);
     for path in ["nope", "file"] {
-        let problem = read(&root.path().join(path), Options::default()).unwrap_err();
+        let problem = read(&root.path().join(path), &Options::default()).unwrap_err();
         assert_eq!((problem.code().as_str(), problem.class()), ("workspace::no_root", crate::problem::Class::Usage));
     }
 }
