@@ -39,11 +39,13 @@ pub(super) fn text(
         lines.push(("source", format!("{} {place} as {}", source.tree, source.destination)));
     }
     if tag.tree.as_ref() != Some(&tag.hash) && !tag.hash.is_empty() {
-        lines.push(("hash", format!("{} ({})", tag.hash, origin(tag, options))));
+        lines.push(("hash", format!("{} ({})", tag.hash, origin(package, tag, options))));
     }
-    let (template, from) = match options.tag.as_deref().filter(|template| !template.is_empty()) {
-        Some(template) => (Some(template), "--tag"),
-        None => (package.build.as_ref().map(|build| build.tag.value.as_str()), package.yml.as_str()),
+    let given = options.tag.as_deref().filter(|template| !template.is_empty());
+    let (template, from) = match (given, &package.overrides.tag) {
+        (Some(template), _) => (Some(template), "--tag"),
+        (None, Some(template)) => (Some(template.value.as_str()), "kitmake.yml"),
+        (None, None) => (package.build.as_ref().map(|build| build.tag.value.as_str()), package.yml.as_str()),
     };
     if let Some(template) = template.filter(|template| *template != HASH_ALONE) {
         lines.push(("template", format!("{template} ({from})")));
@@ -61,12 +63,15 @@ pub(super) fn text(
 }
 
 /// Where a hash that is not the tree comes from.
-fn origin(tag: &PackageTag, options: &TagOptions) -> String {
+fn origin(package: &Package, tag: &PackageTag, options: &TagOptions) -> String {
     if options.hash.is_some() {
         return "--hash".to_owned();
     }
     if options.dev.is_some() {
         return "--dev".to_owned();
+    }
+    if package.overrides.hash.is_some() {
+        return "kitmake.yml".to_owned();
     }
     let mut parts = vec![if tag.extra_sources.is_empty() { "the tree" } else { "SHA-1 of tree and sources" }];
     if tag.is_dirty() {
