@@ -152,8 +152,8 @@ pub enum Error {
     #[diagnostic(
         code(registry::certificate),
         help(
-            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, or list `{host}` under \
-             `insecure_registries` in kitmake.yml"
+            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, or trust it as it \
+             is: list `{host}` under `insecure-registries` in kitmake.yml, or give `--insecure-registry {host}`"
         )
     )]
     Certificate {
@@ -169,7 +169,10 @@ pub enum Error {
     #[error("cannot speak TLS with registry `{host}`, asked for `{about}`: {reason}")]
     #[diagnostic(
         code(registry::tls),
-        help("if it speaks plain HTTP only, list `{host}` under `insecure_registries` in kitmake.yml")
+        help(
+            "if it speaks plain HTTP only, list `{host}` under `insecure-registries` in kitmake.yml, or give \
+             `--insecure-registry {host}`"
+        )
     )]
     Tls {
         /// The registry.
