@@ -20,7 +20,7 @@ mod target;
 mod transport;
 
 #[cfg(test)]
-mod stub;
+pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
 
