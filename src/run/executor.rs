@@ -61,7 +61,8 @@ impl Executor {
         Ok(RegistryAuth::from(&by_host))
     }
 
-    /// Pulls under the name it has there, gives it the names it has here, and takes the pulled name away.
+    /// Pulls under the name it has there, gives it the names it has here, and takes the pulled name away unless the
+    /// builder knew it before.
     async fn fetch(
         &self,
         from: &Reference,
@@ -69,16 +70,23 @@ impl Executor {
         names: &[Reference],
         log: mpsc::Sender<String>,
     ) -> Result<(), Problem> {
+        let keep = names.is_empty()
+            || names.iter().any(|name| name.canonical() == from.canonical())
+            || self.is_known(from).await?;
         self.engine.pull(from, platform, &self.auth(host_of(from)).await?, log).await?;
         let pulled = from.to_string();
         for name in names {
             self.engine.tag(&pulled, name).await?;
         }
-        let keep = names.is_empty() || names.iter().any(|name| name.canonical() == from.canonical());
         if !keep {
             self.engine.untag(from).await?;
         }
         Ok(())
+    }
+
+    /// Whether the builder has an image of this name, which then is not taken away.
+    async fn is_known(&self, name: &Reference) -> Result<bool, Problem> {
+        Ok(self.engine.platform(&name.to_string()).await?.is_some())
     }
 
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
@@ -87,9 +95,11 @@ impl Executor {
                 self.engine.push(to, &self.auth(host_of(to)).await?, log).await
             }
             PushSource::Builder(local) => {
+                let auth = self.auth(host_of(to)).await?;
+                let keep = self.is_known(to).await?;
                 self.engine.tag(&local.to_string(), to).await?;
-                let pushed = self.engine.push(to, &self.auth(host_of(to)).await?, log).await;
-                let untagged = self.engine.untag(to).await;
+                let pushed = self.engine.push(to, &auth, log).await;
+                let untagged = if keep { Ok(()) } else { self.engine.untag(to).await };
                 pushed.and(untagged)
             }
             PushSource::Registry(from) => {
