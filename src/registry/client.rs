@@ -177,7 +177,7 @@ impl Client {
         let target = Target::of(repository);
         let digest = digest(&bytes);
         let mut last = None;
-        // An upload that broke off cannot be resumed in one piece, so it is session anew, once.
+        // An upload that broke off cannot be resumed in one piece, so another one is begun, once.
         for _ in 0..2 {
             if self.has_blob_of(&target, Action::Push, &digest).await? {
                 return Ok(digest);
