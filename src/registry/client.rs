@@ -10,12 +10,14 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATIO
 use reqwest::{Method, StatusCode};
 
 use super::auth::{Action, Auth};
-use super::content::{Descriptor, Manifest, digest, is_digest, known, media_type, media_type_of};
+use super::content::{Manifest, digest, is_digest, known, media_type_of};
 use super::credentials::Credentials;
+use super::descriptor::{Descriptor, media_type};
 use super::error::Error;
 use super::options::Options;
+use super::response::Response;
 use super::target::Target;
-use super::transport::{Place, Request, Response, Transport, resolve};
+use super::transport::{Place, Request, Transport, resolve};
 use crate::image::Reference;
 use crate::problem::Problem;
 

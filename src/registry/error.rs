@@ -8,9 +8,9 @@ use miette::Diagnostic;
 use reqwest::StatusCode;
 
 use super::failure::Failure;
+use super::response::Response;
 use super::retry::retry_after;
 use super::target::{Target, login};
-use super::transport::Response;
 use crate::problem::{Class, Fault};
 
 /// A question to a registry that got no answer, or none that can be used.
