@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Failure, FailureClass, StepRunner};
-use crate::builder::{Engine, RegistryAuth};
+use crate::builder::{Engine, Proxies, RegistryAuth};
 use crate::image::{Platform, Reference};
 use crate::plan::{Action, IndexEntry, PushSource, Step, StepIndex};
 use crate::presence::KEY_LABEL;
@@ -22,19 +22,19 @@ pub struct Executor {
     engine: Engine,
     client: Client,
     steps: Arc<Vec<Step>>,
-    proxies: BTreeMap<String, String>,
+    proxies: Proxies,
 }
 
 impl Executor {
     /// An executor of `steps`; `proxies` are handed to each build as they are.
     #[must_use]
-    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: BTreeMap<String, String>) -> Self {
+    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: Proxies) -> Self {
         Self { engine, client, steps, proxies }
     }
 
     async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
         let mut request = request.clone();
-        for (name, value) in &self.proxies {
+        for (name, value) in &self.proxies.0 {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let auth = match self.auth(request.registries.iter().cloned()).await {
