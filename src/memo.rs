@@ -2,7 +2,8 @@
 //!
 //! A hash is remembered under everything that changes with a file's content: path, size, times of content and inode,
 //! and the inode itself. A file touched just before it was hashed is not remembered, since it could be touched again
-//! within the same tick of the clock. A memo that cannot be read is empty; one that cannot be written is not.
+//! within the same tick of the clock. A file that is gone is forgotten when the memo is saved. A memo that cannot be read
+//! is taken for an empty one, and nothing but time is lost with one that cannot be written.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -50,6 +51,8 @@ impl Stamp {
 pub struct Memo {
     remembered: BTreeMap<PathBuf, (Stamp, String)>,
     file: Option<PathBuf>,
+    /// It is not what the file says.
+    changed: bool,
 }
 
 impl Memo {
@@ -59,7 +62,7 @@ impl Memo {
         let name = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
         let file = cache.join(format!("file-hashes-{}.json", &name[..16]));
         let remembered = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { remembered, file: Some(file) }
+        Self { remembered, file: Some(file), changed: false }
     }
 
     /// Mode and content of each file, as `mode:blake3`; `deleted` for one that is not there. Links are hashed by where
@@ -72,6 +75,7 @@ impl Memo {
             hashes.push(answer.map(|(hash, stamp)| {
                 if let Some(stamp) = stamp {
                     self.remembered.insert(file.to_path_buf(), (stamp, hash.clone()));
+                    self.changed = true;
                 }
                 hash
             }));
@@ -105,14 +109,18 @@ impl Memo {
         Ok((hash, Some(stamp).filter(|stamp| stamp.is_settled(now))))
     }
 
-    /// Writes the memo, replacing the old one in one go.
-    pub fn save(&self) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// Forgets the files that are gone, and writes the memo if it has changed, replacing the old one in one go.
+    pub fn save(&mut self) -> io::Result<()> {
+        let before = self.remembered.len();
+        self.remembered.retain(|file, _| fs::symlink_metadata(file).is_ok());
+        self.changed |= self.remembered.len() != before;
+        let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let Some(directory) = file.parent() else { return Ok(()) };
         fs::create_dir_all(directory)?;
         let mut fresh = tempfile::NamedTempFile::new_in(directory)?;
         serde_json::to_writer(&mut fresh, &self.remembered)?;
         fresh.persist(file)?;
+        self.changed = false;
         Ok(())
     }
 }
@@ -150,7 +158,17 @@ mod tests {
         let mut memo = Memo::open(&directory.path().join("cache"), directory.path());
         memo.hash_all(&[&old, &new]);
         memo.save().unwrap();
-        let memo = Memo::open(&directory.path().join("cache"), directory.path());
+        let mut memo = Memo::open(&directory.path().join("cache"), directory.path());
         assert_eq!(memo.remembered.keys().collect::<Vec<_>>(), [&old]);
+
+        let file = memo.file.clone().unwrap();
+        fs::remove_file(&file).unwrap();
+        memo.hash_all(&[&old]);
+        memo.save().unwrap();
+        assert!(!file.exists(), "what has not changed is not written");
+        fs::remove_file(&old).unwrap();
+        memo.save().unwrap();
+        assert!(Memo::open(&directory.path().join("cache"), directory.path()).remembered.is_empty());
+        assert!(file.exists(), "a file that is gone is forgotten on disk too");
     }
 }

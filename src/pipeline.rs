@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::Runtime;
+
 use crate::builder::{Engine, Excludes, Info};
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
@@ -75,8 +77,6 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
 /// A plan with the means to run it.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The repository.
-    pub surveyed: Surveyed,
     /// What is to be done.
     pub plan: Plan,
     /// The engine, or why there is none.
@@ -87,12 +87,13 @@ pub struct Prepared {
     pub memo: Memo,
 }
 
-/// Goes the whole road.
-pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
+/// Goes the whole road. What waits for the engine and the registry does so on `runtime`; git and the hashing of files
+/// block this thread, which must not be one of the runtime's.
+pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Problem> {
     if let Some(commit) = settings.tags.hash_commit.as_deref().filter(|commit| *commit != "HEAD") {
         return Err(plan::PlanError::OtherCommit { commit: commit.to_owned() }.into());
     }
-    let engine = Engine::connect(&settings.environment.engine).await;
+    let engine = runtime.block_on(Engine::connect(&settings.environment.engine));
     let builder = engine.as_ref().map_or_else(|_| Platform::host(), |(_, info)| info.platform.clone());
     let question = Survey {
         root: &settings.root,
@@ -121,7 +122,7 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
     let questions = questions(tags, graph, &demand);
     let asked = (!settings.offline).then_some(&client);
     let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
-    let facts: Facts = ask(&questions, store, asked, registry.as_deref()).await;
+    let facts: Facts = runtime.block_on(ask(&questions, store, asked, registry.as_deref()));
 
     let mut memo = Memo::open(&settings.environment.cache, &settings.root);
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
@@ -145,7 +146,7 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Problem> {
     };
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let plan = plan::plan(inputs, &request, &demand);
-    Ok(Prepared { surveyed, plan, engine, client, memo })
+    Ok(Prepared { plan, engine, client, memo })
 }
 
 /// One question per image of the demand, and per image of this repository that one of them is pinned to.

@@ -2,10 +2,9 @@
 //!
 //! The process environment is read here and nowhere else.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::builder::Connection;
+use crate::builder::{Connection, Proxies};
 use crate::git::TagOptions;
 use crate::image::Platform;
 use crate::plan::{OnOutdated, Platforms};
@@ -26,7 +25,7 @@ pub struct Environment {
     /// `$XDG_CACHE_HOME/kitmake`, or `~/.cache/kitmake`: memos.
     pub cache: PathBuf,
     /// Proxies in both spellings, as given.
-    pub proxies: BTreeMap<String, String>,
+    pub proxies: Proxies,
     /// `$LINUXKIT_PKG_ORG`
     pub org: Option<String>,
     /// `$USER`
@@ -67,7 +66,7 @@ impl Environment {
             docker_config,
             state: base("XDG_STATE_HOME", ".local/state"),
             cache: base("XDG_CACHE_HOME", ".cache"),
-            proxies: spellings.filter_map(|name| text(&name).map(|value| (name, value))).collect(),
+            proxies: Proxies(spellings.filter_map(|name| text(&name).map(|value| (name, value))).collect()),
             org: text("LINUXKIT_PKG_ORG"),
             user: text("USER"),
             ci: text("CI").is_some(),

@@ -297,7 +297,7 @@ fn planned(monorepo: &Monorepo, tags: TagOptions) -> Plan {
         environment,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(pipeline::prepare(&settings)).unwrap().plan
+    pipeline::prepare(&settings, &runtime).unwrap().plan
 }
 
 #[test]

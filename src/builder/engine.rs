@@ -148,7 +148,7 @@ impl Engine {
     ) -> Result<String, BuildError> {
         let mut archives = Vec::new();
         for Archive { path, images } in &request.archives {
-            archives.push(ArchiveFile { path: path.clone(), file: self.save_to_file(images).await? });
+            archives.push(ArchiveFile { path: path.clone(), file: self.save(images).await? });
         }
         let id = build::run(&self.worker, request, archives, auth, &log).await?;
         for name in request.tags.iter().skip(1) {
@@ -223,14 +223,7 @@ impl Engine {
     }
 
     /// Saves images of the store, as `docker save` does, to a temporary file that is positioned at its start.
-    ///
-    /// # Errors
-    /// When an image is not in the store, or the temporary directory is full.
-    pub async fn save(&self, images: &[String]) -> Result<File, Problem> {
-        Ok(self.save_to_file(images).await?)
-    }
-
-    async fn save_to_file(&self, images: &[String]) -> Result<File, Error> {
+    async fn save(&self, images: &[String]) -> Result<File, Error> {
         let names = images.join("`, `");
         let stored = |error: &std::io::Error| Error::TemporaryFile { image: names.clone(), reason: error.to_string() };
         let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(|error| stored(&error))?);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 
 use super::context::ContextError;
-use crate::problem::{Class, Fault, Problem};
+use crate::problem::{Class, Fault};
 
 /// The engine, its connection or a registry behind it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
@@ -267,18 +267,6 @@ impl BuildError {
         }
     }
 
-    /// The problem, or the failure of a build that failed by itself.
-    ///
-    /// # Errors
-    /// The [`Failure`], which is not a [`Problem`] since no class is of it.
-    pub fn into_problem(self) -> Result<Problem, Failure> {
-        match self {
-            Self::Failed(failure) => Err(failure),
-            Self::Context(error) => Ok(error.into()),
-            Self::Engine(error) => Ok(error.into()),
-        }
-    }
-
     /// Sorts what the engine said at the end of a build: a step that exited is a failed build; so is everything else,
     /// unless it speaks of the network, of credentials or of the engine itself.
     pub(super) fn of_message(message: &str, failed: Option<(&str, &str)>) -> Self {
@@ -357,6 +345,7 @@ fn exit_code(message: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     #[test]
     fn a_step_that_exits_is_a_failed_build_whatever_words_it_ran() {

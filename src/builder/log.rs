@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
 
+/// The longest line, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// What has been seen of the steps of one build.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -97,10 +100,27 @@ impl Log {
         let mut pieces = bytes.split(|&byte| byte == b'\n');
         let last = pieces.next_back().unwrap_or_default();
         for piece in pieces {
-            self.steps.entry(digest.to_owned()).or_default().partial.extend_from_slice(piece);
+            self.partial(digest, piece, lines);
             self.line(digest, lines);
         }
-        self.steps.entry(digest.to_owned()).or_default().partial.extend_from_slice(last);
+        self.partial(digest, last, lines);
+    }
+
+    /// Adds to the partial line of a step, which stays bounded: what is overwritten is forgotten at once, and a line that
+    /// is longer than any reader wants is broken.
+    fn partial(&mut self, digest: &str, bytes: &[u8], lines: &mut Vec<String>) {
+        for chunk in bytes.chunks(LONGEST) {
+            let partial = &mut self.steps.entry(digest.to_owned()).or_default().partial;
+            partial.extend_from_slice(chunk);
+            if chunk.contains(&b'\r') {
+                drop(partial.drain(..overwritten(partial)));
+            }
+            if partial.len() > LONGEST {
+                let rest = partial.split_off(LONGEST);
+                self.line(digest, lines);
+                self.steps.entry(digest.to_owned()).or_default().partial = rest;
+            }
+        }
     }
 
     fn end_line(&mut self, digest: &str, lines: &mut Vec<String>) {
@@ -117,11 +137,16 @@ impl Log {
             digest.clone_into(&mut self.current);
             lines.push(step.name.clone());
         }
-        // What a carriage return overwrites on a terminal is progress, of which the last state is enough.
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_end_matches('\r');
-        lines.push(text.rsplit('\r').next().unwrap_or(text).to_owned());
+        let text = String::from_utf8_lossy(&bytes[overwritten(&bytes)..]);
+        lines.push(text.trim_end_matches('\r').to_owned());
     }
+}
+
+/// How many bytes at the start of a line are overwritten by what follows: what a carriage return overwrites on a terminal
+/// is progress, of which the last state is enough. Returns at the end overwrite nothing yet.
+fn overwritten(line: &[u8]) -> usize {
+    let text = line.iter().rposition(|&byte| byte != b'\r').unwrap_or(0);
+    line[..text].iter().rposition(|&byte| byte == b'\r').map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -188,6 +213,23 @@ mod tests {
         assert_eq!(log.read(&vertexes(vec![Vertex { cached: true, ..completed("A") }])), ["CACHED A"]);
         log.read(&vertexes(vec![started("B")]));
         assert_eq!(log.read(&logs(vec![output("B", "10%\r100%\r\n")])), ["100%"]);
+    }
+
+    #[test]
+    fn output_without_a_line_break_takes_no_more_memory_than_a_line() {
+        let mut log = Log::default();
+        log.read(&vertexes(vec![started("A")]));
+        for percent in 0..20_000 {
+            assert_eq!(log.read(&logs(vec![output("A", &format!("{percent} of 20000\r"))])), [""; 0]);
+            assert!(log.steps["A"].partial.len() < 100);
+        }
+        assert_eq!(log.read(&logs(vec![output("A", "\n")])), ["19999 of 20000"]);
+        let long = "x".repeat(LONGEST);
+        assert_eq!(
+            log.read(&logs(vec![output("A", &long), output("A", &long), output("A", "y\n")])),
+            [&*long, &long, "y"]
+        );
+        assert_eq!(log.read(&logs(vec![output("A", &format!("{long}\n"))])), [long]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod log;
 mod stream;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::image::Platform;
@@ -74,4 +75,26 @@ pub struct Archive {
     pub path: String,
     /// The images in it, each with a digest; the engine must have them.
     pub images: Vec<String>,
+}
+
+/// Proxies for the steps of a build: the values of `HTTP_PROXY` and its like by name. They may hold a password, so that
+/// `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Proxies(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_proxy_is_not_shown() {
+        let proxies = [("HTTP_PROXY".to_owned(), "http://user:secret@proxy".to_owned())];
+        assert_eq!(format!("{:?}", Proxies(proxies.into())), r#"{"HTTP_PROXY"}"#);
+    }
 }

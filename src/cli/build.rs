@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use tokio::sync::mpsc;
+use tokio::runtime::{Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::options::{Place, PlanningArgs};
@@ -38,9 +38,9 @@ pub(super) struct BuildArgs {
     keep_going: bool,
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool) -> Ended {
+pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, runtime: &Runtime) -> Ended {
     let settings = args.planning.settings(place, push).map_err(|problem| vec![problem])?;
-    let prepared = prepare(&settings, output)?;
+    let mut prepared = prepare(&settings, output, runtime)?;
     if args.dry_run {
         print(&prepared, output, args.format);
         return if prepared.plan.problems.is_empty() { Ok(exit::DONE) } else { Err(prepared.plan.problems) };
@@ -55,7 +55,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool) 
         return Ok(exit::DONE);
     }
     output.say(&plan::notes(&prepared.plan));
-    super::runtime().block_on(carry_out(prepared, args, output, &place.environment))
+    runtime.block_on(carry_out(prepared, args, output, &place.environment))
 }
 
 /// One line.
@@ -97,15 +97,22 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
     let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone());
     let mut reporter = output.reporter();
     let started = Instant::now();
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, events) = run::channel();
     let cancel = CancellationToken::new();
     let signalled = Arc::new(AtomicU8::new(0));
     let watch = tokio::spawn(cancel_on_signal(cancel.clone(), signalled.clone()));
-    let running = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel);
-    let showing = report::follow(&steps, events, &mut *reporter);
-    let (outcome, ()) = tokio::join!(running, showing);
+    // A terminal that stands still stops its own thread, and neither the steps nor their cancellation.
+    let shown = steps.clone();
+    let showing = tokio::task::spawn_blocking(move || {
+        Handle::current().block_on(report::follow(&shown, events, &mut *reporter));
+        reporter
+    });
+    let outcome = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel).await;
+    match showing.await {
+        Ok(mut reporter) => reporter.finish(&steps, &outcome, started.elapsed()),
+        Err(stopped) => output.say(&format!("internal error: the report stopped: {stopped}\n")),
+    }
     watch.abort();
-    reporter.finish(&steps, &outcome, started.elapsed());
     Ok(match signalled.load(Ordering::Relaxed) {
         code if outcome.interrupted && code != 0 => code,
         _ => outcome.exit_code(),

@@ -126,9 +126,9 @@ pub fn main() -> ExitCode {
     }
     let place = options::Place { directory: cli.directory, environment };
     let ended = match cli.verb {
-        Verb::Plan(args) => plan::run(&place, &output, &args),
-        Verb::Build(args) => build::run(&place, &output, &args, false),
-        Verb::Push(args) => build::run(&place, &output, &args, true),
+        Verb::Plan(args) => plan::run(&place, &output, &args, &runtime()),
+        Verb::Build(args) => build::run(&place, &output, &args, false, &runtime()),
+        Verb::Push(args) => build::run(&place, &output, &args, true, &runtime()),
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
         Verb::Graph(args) => graph::run(&place, &output, &args),
     };
@@ -155,7 +155,7 @@ fn exit_code(problems: &[Problem]) -> u8 {
     }
 }
 
-/// The runtime of everything that waits for the network; the work itself is done by the engine.
+/// The one runtime of everything that waits for the network; the work itself is done by the engine.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -83,11 +83,24 @@ impl Output {
 
     fn report(&self, diagnostic: &dyn Diagnostic) {
         let theme = if self.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
-        let mut text = String::new();
-        if handler.render_report(&mut text, diagnostic).is_ok() {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-        }
+        let text = rendered(diagnostic, theme);
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// The text of a diagnostic. Lines end between words only: references and flags are there to be copied.
+fn rendered(diagnostic: &dyn Diagnostic, theme: GraphicalTheme) -> String {
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(100)
+        .with_links(false)
+        .with_break_words(false)
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut text = String::new();
+    match handler.render_report(&mut text, diagnostic) {
+        Ok(()) => text,
+        // Nothing is better than half a report but the bare sentence.
+        Err(_) => format!("{diagnostic}\n"),
     }
 }
 
@@ -135,4 +148,24 @@ pub(super) fn json(document: &impl serde::Serialize) -> String {
         .expect("documents are strings, numbers, lists and maps with string keys");
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error, Diagnostic)]
+    #[error("{}", [WORD; 20].join(" "))]
+    #[diagnostic(help("{} {}", [WORD; 20].join(" "), "long-".repeat(40)))]
+    struct Long;
+
+    const WORD: &str = "--assume-missing=pkg/base";
+
+    #[test]
+    fn no_line_ends_inside_a_word() {
+        let text = rendered(&Long, GraphicalTheme::none());
+        assert_eq!(text.matches(WORD).count(), 40, "{text}");
+        assert!(text.contains(&"long-".repeat(40)), "{text}");
+        assert!(text.lines().count() > 8, "{text}");
+    }
 }

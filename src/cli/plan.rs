@@ -1,12 +1,14 @@
 //! `kitmake plan`: what a build would do, in which order, and why.
 
 use clap::{Args, ValueEnum};
+use tokio::runtime::Runtime;
 
 use super::options::{Place, PlanningArgs};
 use super::output::Output;
 use super::{Ended, exit};
 use crate::pipeline::{self, Prepared};
 use crate::plan;
+use crate::problem::Problem;
 use crate::settings::Settings;
 
 /// Arguments of `plan`.
@@ -31,9 +33,9 @@ pub(super) enum Format {
     Json,
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs) -> Ended {
+pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Runtime) -> Ended {
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
-    let prepared = prepare(&settings, output)?;
+    let prepared = prepare(&settings, output, runtime)?;
     print(&prepared, output, args.format);
     if !prepared.plan.problems.is_empty() {
         return Err(prepared.plan.problems);
@@ -42,9 +44,8 @@ pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs) -> Ended {
 }
 
 /// Makes the plan and says what is odd about the repository.
-pub(super) fn prepare(settings: &Settings, output: &Output) -> Result<Prepared, Vec<crate::problem::Problem>> {
-    let runtime = super::runtime();
-    let prepared = runtime.block_on(pipeline::prepare(settings)).map_err(|problem| vec![problem])?;
+pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -> Result<Prepared, Vec<Problem>> {
+    let prepared = pipeline::prepare(settings, runtime).map_err(|problem| vec![problem])?;
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }

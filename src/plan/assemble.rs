@@ -33,14 +33,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
     let steps = if problems.is_empty() { steps(inputs, request, &decided) } else { Vec::new() };
-    Plan {
-        nodes: decided.nodes,
-        steps,
-        problems: distinct(problems),
-        warnings: distinct(warnings),
-        broken_elsewhere,
-        selected: demand.packages.len(),
-    }
+    Plan { nodes: decided.nodes, steps, problems: distinct(problems), warnings: distinct(warnings), broken_elsewhere }
 }
 
 /// Everything that is wrong with a package by itself.
@@ -108,7 +101,8 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
         return None;
     }
     let Published { arch_tag, index: listed } = &settled.published;
-    [(Place::ArchTag, arch_tag), (Place::Index, listed)].into_iter().find_map(|(place, fact)| match fact {
+    // In the order in which the other questions are reported, so that the same cause is reported once.
+    [(Place::Index, listed), (Place::ArchTag, arch_tag)].into_iter().find_map(|(place, fact)| match fact {
         Fact::Unknown(problem) => Some(problem.clone()),
         Fact::NotAsked => settled.image.as_ref().map(|image| not_asked(place, image)),
         Fact::Yes(()) | Fact::No => None,

@@ -4,6 +4,8 @@
 //! and called outdated; on the builder it is not, so that it is never published. A tag that does not contain the tree
 //! hash, and the tag of a dirty package, vouch for nothing: there only an equal key counts.
 
+use std::collections::BTreeSet;
+
 use super::node::Place;
 use super::{Inputs, OnOutdated, Request};
 use crate::image::{Platform, Reference};
@@ -84,6 +86,7 @@ impl Findings {
         let facts = look(inputs, request, subject);
         let mut candidates = Vec::new();
         let mut unanswered: Vec<Problem> = Vec::new();
+        let mut causes = BTreeSet::new();
         for (place, fact) in [Place::Builder, Place::Index, Place::ArchTag].into_iter().zip(&facts) {
             let problem = match fact {
                 Fact::Yes(found) => {
@@ -94,7 +97,8 @@ impl Findings {
                 Fact::Unknown(problem) => problem.clone(),
                 Fact::NotAsked => super::problem::not_asked(place, subject.image),
             };
-            if !unanswered.iter().any(|known| known.to_string() == problem.to_string()) {
+            // A registry that does not answer is one problem of an image, whichever of its tags was asked for.
+            if causes.insert((place == Place::Builder, problem.code())) {
                 unanswered.push(problem);
             }
         }

@@ -31,7 +31,7 @@ pub struct Components {
     pub extra_sources: Vec<(String, String)>,
     /// The Dockerfile's path in the context.
     pub dockerfile: String,
-    /// blake3 of the Dockerfile's text, with re-pinned references as they will be streamed.
+    /// blake3 of the Dockerfile's text as it is on disk; where its references are pointed elsewhere, `needs` says so.
     pub dockerfile_text: String,
     /// Build args, yml and presets, but not those that change with every commit.
     pub build_args: BTreeMap<String, String>,
@@ -107,8 +107,9 @@ mod tests {
             change(&mut components);
             components.label().hash
         };
-        let changes: [fn(&mut Components); 14] = [
+        let changes: [fn(&mut Components); 16] = [
             |_| {},
+            |c| c.version += 1,
             |c| c.name.push('x'),
             |c| c.platform = Platform::linux("arm64"),
             |c| c.tree = None,
@@ -119,6 +120,7 @@ mod tests {
             |c| c.network = true,
             |c| c.external.push("alpine".to_owned()),
             |c| c.labels.extend([("l".to_owned(), "x".to_owned())]),
+            |c| c.docker_images.extend([("t".to_owned(), vec!["x".to_owned()])]),
             |c| c.files.extend([("f".to_owned(), "x".to_owned())]),
             |c| c.exclude.push("*.log".to_owned()),
             |c| c.needs.extend([("n".to_owned(), "x".to_owned())]),

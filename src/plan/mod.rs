@@ -116,8 +116,6 @@ pub struct Plan {
     pub warnings: Vec<Problem>,
     /// Packages with problems that this plan does not touch.
     pub broken_elsewhere: usize,
-    /// How many packages were asked for.
-    pub selected: usize,
 }
 
 impl Plan {

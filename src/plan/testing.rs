@@ -34,7 +34,12 @@ impl Fault for Refused {
 }
 
 pub(super) fn refused() -> Problem {
-    Refused("the registry refused").into()
+    unanswered("the registry refused")
+}
+
+/// A question that failed.
+pub(super) fn unanswered(why: &'static str) -> Problem {
+    Refused(why).into()
 }
 
 pub(super) fn amd64() -> Platform {

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 
 use super::{Fact, Facts, Found, KEY_LABEL, KeyLabel, Registered, arch_tag};
 use crate::builder::Engine;
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::{Client, Content, ImageConfig};
+
+/// Questions to the builder at once: each is a connection to it.
+const AT_ONCE: usize = 32;
 
 /// One image to ask about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +62,15 @@ async fn ask_builder(questions: &[Question], engine: Result<&Engine, Problem>) -
     let names: BTreeSet<String> =
         names.map(|name| name.canonical().to_string()).filter(|name| images.contains_key(name)).collect();
     let ids: BTreeSet<String> = names.iter().map(|name| images[name].digest.clone()).collect();
-    let answers = join_all(ids.iter().map(|id| async move { (id, engine.platform(id).await) })).await;
+    let asked = stream::iter(ids).map(|id| async move {
+        let answer = engine.platform(&id).await;
+        (id, answer)
+    });
+    let mut answers = asked.buffered(AT_ONCE);
     let mut platforms = BTreeMap::new();
-    for (id, answer) in answers {
+    while let Some((id, answer)) = answers.next().await {
         match answer {
-            Ok(platform) => platforms.insert(id.clone(), platform),
+            Ok(platform) => platforms.insert(id, platform),
             Err(problem) => return Fact::Unknown(problem),
         };
     }
@@ -111,8 +119,14 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
         let Fact::Yes(found) = fact else { continue };
         if let Some(same) = listed.get(platform).filter(|listed| listed.digest == found.digest) {
             found.key.clone_from(&same.key);
-        } else if let Ok(Some(labelled)) = image_facts(client, &arch_tag(image, platform)).await {
-            *found = labelled;
+            continue;
+        }
+        match image_facts(client, &arch_tag(image, platform)).await {
+            Ok(Some(labelled)) => *found = labelled,
+            // It was replaced by what is no image of one platform, or removed, after it was found.
+            Ok(None) => {}
+            // Whether it was made from other inputs is part of the question, and an unknown is never taken for a no.
+            Err(problem) => *fact = Fact::Unknown(problem),
         }
     }
     Registered { index, arch_tags }
@@ -172,4 +186,40 @@ async fn image_facts(client: &Client, image: &Reference) -> Result<Option<Found>
     let config = ImageConfig::parse(&bytes, &about)?;
     let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
     Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::stub::{Answer, Stub};
+    use crate::registry::{Options, digest, media_type};
+
+    /// A registry with `org/image:1-amd64` alone, whose configuration it answers like this.
+    async fn registered(config: Answer) -> Fact<Found> {
+        let digest_of_config = digest(b"config");
+        let manifest =
+            format!(r#"{{"config": {{"mediaType": "c", "digest": "{digest_of_config}", "size": 6}}, "layers": []}}"#);
+        let stub = Stub::start(move |asked| match asked.path.rsplit('/').next() {
+            Some("1-amd64") => Answer::ok(manifest.as_str())
+                .header("content-type", media_type::OCI_MANIFEST)
+                .header("docker-content-digest", digest(manifest.as_bytes()))
+                .header("content-length", manifest.len().to_string()),
+            Some(name) if name == digest_of_config => config.clone(),
+            _ => Answer::status(404),
+        })
+        .await;
+        let options = Options { certs_dir: None, backoff: std::time::Duration::from_millis(1), ..Options::default() };
+        let image: Reference = format!("{}/org/image:1", stub.address).parse().unwrap();
+        let platform = Platform::linux("amd64");
+        let asked = ask_one(&Client::new(options).unwrap(), &image, &BTreeSet::from([platform.clone()])).await;
+        assert!(asked.index.is_no());
+        asked.arch_tags[&platform].clone()
+    }
+
+    #[tokio::test]
+    async fn an_image_whose_label_cannot_be_read_is_unknown() {
+        assert!(matches!(registered(Answer::status(403)).await, Fact::Unknown(_)));
+        let there = registered(Answer::ok("config")).await;
+        assert!(matches!(there, Fact::Unknown(problem) if problem.code() == "registry::malformed"));
+    }
 }

@@ -28,7 +28,8 @@ impl KeyLabel {
     /// The label in `text`, if it is of this version and well formed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("1:")?;
+        let (version, rest) = text.split_once(':')?;
+        (version.parse() == Ok(Self::VERSION)).then_some(())?;
         let (name, rest) = rest.split_once('@')?;
         let (platform, hash) = rest.rsplit_once(':')?;
         let hexadecimal =
@@ -41,5 +42,20 @@ impl KeyLabel {
 impl fmt::Display for KeyLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}@{}:{}", Self::VERSION, self.name, self.platform, self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_read_only_if_it_is_of_the_version_that_is_written() {
+        let rest = format!("fixtures/init@linux/amd64:{}", "a".repeat(64));
+        let label = KeyLabel::parse(&format!("{}:{rest}", KeyLabel::VERSION)).unwrap();
+        assert_eq!(KeyLabel::parse(&label.to_string()), Some(label));
+        for version in [(KeyLabel::VERSION + 1).to_string(), String::new(), "x".to_owned()] {
+            assert_eq!(KeyLabel::parse(&format!("{version}:{rest}")), None, "{version}");
+        }
     }
 }

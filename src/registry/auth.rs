@@ -20,8 +20,9 @@ use serde::Deserialize;
 use super::credentials::{Credentials, lookup};
 use super::error::{Error, Said};
 use super::flight::Flight;
+use super::response::Response;
 use super::target::Target;
-use super::transport::{Authorization, Place, Request, Response, Transport};
+use super::transport::{Authorization, Place, Request, Transport};
 
 /// The longest answer of a token server, in bytes.
 const TOKEN_LIMIT: usize = 1024 * 1024;

@@ -10,13 +10,15 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATIO
 use reqwest::{Method, StatusCode};
 
 use super::auth::{Action, Auth};
-use super::content::{Descriptor, Manifest, digest, is_digest, known, media_type, media_type_of};
+use super::content::{Manifest, digest, is_digest, known, media_type_of};
 use super::credentials::Credentials;
+use super::descriptor::{Descriptor, media_type};
 use super::error::Error;
 use super::mirror::Mirrors;
 use super::options::Options;
+use super::response::Response;
 use super::target::Target;
-use super::transport::{Place, Request, Response, Transport, resolve};
+use super::transport::{Place, Request, Transport, resolve};
 use crate::image::Reference;
 use crate::problem::Problem;
 
@@ -235,7 +237,7 @@ impl Client {
         let target = Target::of(repository);
         let digest = digest(&bytes);
         let mut last = None;
-        // An upload that broke off cannot be resumed in one piece, so it is session anew, once.
+        // An upload that broke off cannot be resumed in one piece, so another one is begun, once.
         for _ in 0..2 {
             if self.has_blob_of(&target, Action::Push, &digest).await? {
                 return Ok(digest);

@@ -8,9 +8,9 @@ use miette::Diagnostic;
 use reqwest::StatusCode;
 
 use super::failure::Failure;
+use super::response::Response;
 use super::retry::retry_after;
 use super::target::{Target, login};
-use super::transport::Response;
 use crate::problem::{Class, Fault};
 
 /// A question to a registry that got no answer, or none that can be used.
@@ -152,8 +152,8 @@ pub enum Error {
     #[diagnostic(
         code(registry::certificate),
         help(
-            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, or list `{host}` under \
-             `insecure_registries` in kitmake.yml"
+            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, or trust it as it \
+             is: list `{host}` under `insecure-registries` in kitmake.yml, or give `--insecure-registry {host}`"
         )
     )]
     Certificate {
@@ -169,7 +169,10 @@ pub enum Error {
     #[error("cannot speak TLS with registry `{host}`, asked for `{about}`: {reason}")]
     #[diagnostic(
         code(registry::tls),
-        help("if it speaks plain HTTP only, list `{host}` under `insecure_registries` in kitmake.yml")
+        help(
+            "if it speaks plain HTTP only, list `{host}` under `insecure-registries` in kitmake.yml, or give \
+             `--insecure-registry {host}`"
+        )
     )]
     Tls {
         /// The registry.

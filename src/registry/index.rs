@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::content::{Descriptor, media_type, platform};
+use super::descriptor::{Descriptor, media_type, platform};
 use crate::image::Platform;
 
 /// On an attestation: the digest of the manifest it speaks of.

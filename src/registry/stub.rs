@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What was asked.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     /// Path and query.
     pub path: String,
@@ -28,7 +28,7 @@ impl Asked {
 
 /// What is answered.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -59,7 +59,7 @@ impl Answer {
 }
 
 /// A running stub; it ends with the runtime of its test.
-pub(super) struct Stub {
+pub(crate) struct Stub {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
 }

@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Certificate, Method, StatusCode, Url, redirect};
+use reqwest::{Certificate, Method, Url, redirect};
 use tokio::sync::Semaphore;
 
 use super::error::Error;
 use super::failure::Failure;
 use super::flight::Flight;
 use super::options::Options;
+use super::response::Response;
 use super::retry::Policy;
 
 /// How many redirects are followed.
@@ -90,30 +91,6 @@ impl Request {
             Place::Registry { authority, path } => format!("{} {authority}/{path}", self.method),
             Place::Url(url) => format!("{} {}{}", self.method, authority_of(url), url.path()),
         }
-    }
-}
-
-/// An answer with its whole body.
-#[derive(Debug, Clone)]
-pub(super) struct Response {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// Where it came from, which is what a relative `Location` is relative to.
-    pub url: Url,
-    /// Whether a redirect led to another origin than the one asked.
-    pub elsewhere: bool,
-}
-
-impl Response {
-    /// Whether the registry itself says that something is not there.
-    pub fn is_absence(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND && !self.elsewhere
-    }
-
-    /// A header that is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
     }
 }
 

@@ -18,11 +18,10 @@ mod tty;
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::plan::Step;
-use crate::run::{Event, Outcome};
+use crate::run::{Event, Events, Outcome};
 
 pub use plain::Plain;
 pub use summary::summary;
@@ -60,8 +59,8 @@ pub trait Reporter: Send {
 /// Hands a reporter every event and the passing of time, until the run drops its sender. [`Reporter::finish`] is left to
 /// the caller, who has the outcome.
 ///
-/// Writing to a terminal may block, so this is best spawned as a task of its own beside the run.
-pub async fn follow(steps: &[Step], mut events: UnboundedReceiver<Event>, reporter: &mut dyn Reporter) {
+/// Writing to a terminal may block, so this belongs on a thread of its own beside the run.
+pub async fn follow(steps: &[Step], mut events: Events, reporter: &mut dyn Reporter) {
     let started = Instant::now();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -307,12 +307,12 @@ async fn a_reporter_is_handed_every_event_and_the_time() {
         }
         fn finish(&mut self, _: &[Step], _: &Outcome, _: Duration) {}
     }
-    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, events) = crate::run::channel();
     let mut recorder = Recorder::default();
     let steps = steps();
     let tell = async {
         for event in all_is_well() {
-            sender.send(event).unwrap();
+            sender.tell(event);
         }
         tokio::time::sleep(TICK * 3).await;
         drop(sender);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 use super::{Failure, FailureClass, StepRunner};
-use crate::builder::{Engine, RegistryAuth};
+use crate::builder::{Engine, Proxies, RegistryAuth};
 use crate::image::{Platform, Reference};
 use crate::plan::{Action, IndexEntry, PushSource, Step, StepIndex};
 use crate::presence::KEY_LABEL;
@@ -22,7 +22,7 @@ pub struct Executor {
     engine: Engine,
     client: Client,
     steps: Arc<Vec<Step>>,
-    proxies: BTreeMap<String, String>,
+    proxies: Proxies,
     /// What an image that is used by its digest is called on the builder when a mirror gave it.
     mirrored: Mutex<BTreeMap<String, String>>,
 }
@@ -30,13 +30,13 @@ pub struct Executor {
 impl Executor {
     /// An executor of `steps`; `proxies` are handed to each build as they are.
     #[must_use]
-    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: BTreeMap<String, String>) -> Self {
+    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: Proxies) -> Self {
         Self { engine, client, steps, proxies, mirrored: Mutex::default() }
     }
 
     async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
         let mut request = request.clone();
-        for (name, value) in &self.proxies {
+        for (name, value) in &self.proxies.0 {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
         self.rename_mirrored(&mut request);
@@ -65,7 +65,7 @@ impl Executor {
     }
 
     /// Pulls from the first place that has it under the name it has there, gives it the names it has here, and takes the
-    /// pulled name away.
+    /// pulled name away unless the builder knew it before.
     async fn fetch(
         &self,
         from: &Reference,
@@ -78,18 +78,18 @@ impl Executor {
         } else {
             from.clone()
         };
+        let keep = names.is_empty()
+            || names.iter().any(|name| name.canonical() == place.canonical())
+            || self.is_known(&place).await?;
         self.engine.pull(&place, platform, &self.auth(host_of(&place)).await?, log).await?;
         let pulled = place.to_string();
         for name in names {
             self.engine.tag(&pulled, name).await?;
         }
-        if names.is_empty() {
-            if place != *from {
-                self.mirrored.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_string(), pulled);
-            }
-            return Ok(());
+        if names.is_empty() && place != *from {
+            self.mirrored.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_string(), pulled);
         }
-        if !names.iter().any(|name| name.canonical() == place.canonical()) {
+        if !keep {
             self.engine.untag(&place).await?;
         }
         Ok(())
@@ -110,15 +110,22 @@ impl Executor {
         }
     }
 
+    /// Whether the builder has an image of this name, which then is not taken away.
+    async fn is_known(&self, name: &Reference) -> Result<bool, Problem> {
+        Ok(self.engine.platform(&name.to_string()).await?.is_some())
+    }
+
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
         match source {
             PushSource::Builder(local) if local.canonical() == to.canonical() => {
                 self.engine.push(to, &self.auth(host_of(to)).await?, log).await
             }
             PushSource::Builder(local) => {
+                let auth = self.auth(host_of(to)).await?;
+                let keep = self.is_known(to).await?;
                 self.engine.tag(&local.to_string(), to).await?;
-                let pushed = self.engine.push(to, &self.auth(host_of(to)).await?, log).await;
-                let untagged = self.engine.untag(to).await;
+                let pushed = self.engine.push(to, &auth, log).await;
+                let untagged = if keep { Ok(()) } else { self.engine.untag(to).await };
                 pushed.and(untagged)
             }
             PushSource::Registry(from) => {

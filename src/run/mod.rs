@@ -11,6 +11,7 @@
 //! * `event`: what all of them tell.
 //! * `executor`: does a step of a plan for real, on the engine and the registry.
 
+mod channel;
 mod event;
 mod executor;
 mod logs;
@@ -21,6 +22,7 @@ mod scheduler;
 pub(crate) mod testing;
 mod worker;
 
+pub use channel::{Events, Teller, channel};
 pub use event::{Event, Failure, FailureClass, Outcome};
 pub use executor::Executor;
 pub use logs::{Logs, StepLog, short_name};

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::queue::Queue;
 use super::worker::work;
-use super::{Event, Failure, FailureClass, Logs, Outcome};
+use super::{Event, Failure, FailureClass, Logs, Outcome, Teller};
 use crate::plan::{Step, StepIndex};
 
 /// How much at once, and what after a failure.
@@ -70,11 +70,10 @@ pub async fn run<R: StepRunner>(
     expected: &[Option<Duration>],
     runner: Arc<R>,
     logs: &Logs,
-    events: mpsc::UnboundedSender<Event>,
+    events: Teller,
     cancel: CancellationToken,
 ) -> Outcome {
-    // A run whose events nobody reads any more is still a run.
-    let tell = |event| drop(events.send(event));
+    let tell = |event| events.tell(event);
     let mut queue = Queue::new(steps, limits, expected);
     let mut workers = JoinSet::new();
     let mut running: BTreeMap<Id, (StepIndex, Instant)> = BTreeMap::new();
@@ -87,7 +86,7 @@ pub async fn run<R: StepRunner>(
         {
             tell(Event::Started(step));
             let log = logs.writer(&steps[step.index()]);
-            let worker = workers.spawn(work(runner.clone(), step, log, events.clone()));
+            let worker = workers.spawn(work(runner.clone(), step, log, events.lines_of(step)));
             running.insert(worker.id(), (step, Instant::now()));
         }
         let interrupting = !interrupted && cancel.is_cancelled();

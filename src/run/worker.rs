@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
+use super::channel::Lines;
 use super::{Event, Failure, FailureClass, StepLog, StepRunner};
 use crate::plan::StepIndex;
 
@@ -23,15 +24,14 @@ pub(super) async fn work<R: StepRunner>(
     runner: Arc<R>,
     step: StepIndex,
     mut log: StepLog,
-    events: mpsc::UnboundedSender<Event>,
+    mut shown: Lines,
 ) -> Result<(), Failure> {
     let (sender, mut receiver) = mpsc::channel(LINES);
     let mut pass_on = |lines: &mut Vec<String>| {
-        let warning = log.append(lines).map(Event::Warning);
-        for event in warning.into_iter().chain(lines.drain(..).map(|line| Event::Line(step, line))) {
-            // A run whose events nobody reads any more is still a run.
-            drop(events.send(event));
+        if let Some(warning) = log.append(lines) {
+            shown.event(Event::Warning(warning));
         }
+        lines.drain(..).for_each(|line| shown.tell(line));
     };
     let mut running = pin!(AssertUnwindSafe(async move { runner.run(step, sender).await }).catch_unwind());
     let mut lines = Vec::new();

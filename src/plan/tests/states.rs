@@ -1,7 +1,7 @@
 //! What the facts of presence decide about a node.
 
 use crate::graph::testing::Pkg;
-use crate::plan::testing::{World, amd64, arm64, refused, world};
+use crate::plan::testing::{World, amd64, arm64, refused, unanswered, world};
 use crate::plan::{OnOutdated, Place, Platforms, Reason, State};
 use crate::presence::{Fact, Found, arch_tag};
 
@@ -268,6 +268,21 @@ fn an_unknown_fails_only_a_plan_in_which_something_hangs_on_it() {
     assert_eq!(missing.plan().codes(), ["test::unanswered"]);
     missing.stored("base", &amd64(), None);
     assert_eq!((missing.plan().codes().len(), missing.steps()), (0, vec![BUILD_USER.to_owned()]));
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_one_problem_of_an_image() {
+    let mut world = base_and_user();
+    world.select(&["base"]);
+    let image = world.image("base");
+    let registered = world.registered(&image);
+    registered.index = Fact::Unknown(unanswered("asked for the index"));
+    registered.arch_tags.insert(amd64(), Fact::Unknown(unanswered("asked for the tag-arch")));
+    for push in [false, true] {
+        world.request.push = push;
+        let problems: Vec<String> = world.plan().problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, ["asked for the index"]);
+    }
 }
 
 #[test]

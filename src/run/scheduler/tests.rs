@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::plan::StepKind;
 use crate::run::testing::{build, push, seconds};
+use crate::run::{Events, channel};
 
 /// How the test lets a step end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ async fn settle() {
 /// A run in progress.
 struct Run {
     hand: Arc<Hand>,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Events,
     cancel: CancellationToken,
     outcome: tokio::task::JoinHandle<Outcome>,
 }
@@ -91,7 +92,7 @@ struct Run {
 impl Run {
     async fn start(steps: &[Step], limits: Limits, expected: &[Option<Duration>]) -> Self {
         let (hand, cancel) = (Arc::new(Hand::default()), CancellationToken::new());
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = channel();
         let (steps, expected, runner) = (steps.to_vec(), expected.to_vec(), Arc::new(Runner(hand.clone())));
         let token = cancel.clone();
         let outcome =
@@ -207,7 +208,7 @@ async fn an_interruption_drops_what_runs_and_starts_nothing() {
 
 #[tokio::test]
 async fn a_run_that_is_interrupted_before_it_starts_starts_nothing() {
-    let (sender, _events) = mpsc::unbounded_channel();
+    let (sender, _events) = channel();
     let (hand, cancel) = (Arc::new(Hand::default()), CancellationToken::new());
     cancel.cancel();
     let runner = Arc::new(Runner(hand.clone()));
@@ -235,7 +236,7 @@ impl StepRunner for Chatty {
 async fn every_line_is_told_in_order_before_the_end_and_kept_in_the_log() {
     let state = tempfile::tempdir().unwrap();
     let logs = Logs::create(state.path()).unwrap();
-    let (sender, mut events) = mpsc::unbounded_channel();
+    let (sender, mut events) = channel();
     let cancel = CancellationToken::new();
     let outcome = run(&[push("a", &[])], limits(1), &[], Arc::new(Chatty), &logs, sender, cancel).await;
     assert_eq!(events.recv().await, Some(Event::Started(StepIndex(0))));
@@ -253,7 +254,7 @@ async fn every_line_is_told_in_order_before_the_end_and_kept_in_the_log() {
 
 #[tokio::test]
 async fn a_run_goes_on_when_nobody_reads_its_events() {
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, events) = channel();
     drop(events);
     let (logs, cancel) = (Logs::disabled(), CancellationToken::new());
     let outcome = run(&[push("a", &[])], limits(0), &[], Arc::new(Chatty), &logs, sender, cancel).await;

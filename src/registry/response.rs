@@ -1,0 +1,29 @@
+//! What a host answered.
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, Url};
+
+/// An answer with its whole body.
+#[derive(Debug, Clone)]
+pub(super) struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Where it came from, which is what a relative `Location` is relative to.
+    pub url: Url,
+    /// Whether a redirect led to another origin than the one asked.
+    pub elsewhere: bool,
+}
+
+impl Response {
+    /// Whether the registry itself says that something is not there.
+    pub fn is_absence(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && !self.elsewhere
+    }
+
+    /// A header that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
