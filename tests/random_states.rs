@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its repository has failed")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ fn is_special(name: &str) -> bool {
     name.ends_with(".gitignore") || name.ends_with("kitmake.yml")
 }
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// Numbers that look random and are the same in every run (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -168,7 +169,7 @@ impl Repository {
                 let up = "../".repeat(if *package == "." { 0 } else { package.split('/').count() });
                 for _ in 0..=random.below(2) {
                     let source = random.of(&SOURCES);
-                    yml += &format!("- {up}{source}:s/{source}\n");
+                    writeln!(yml, "- {up}{source}:s/{source}").unwrap();
                     sources.push(source.to_owned());
                 }
             }
@@ -210,7 +211,7 @@ impl Repository {
         let listed = |arguments: &[&str]| String::from_utf8(self.git(directory, arguments).stdout).unwrap();
         let all = listed(&["ls-files"]) + "\n" + &listed(&["ls-files", "--exclude-standard", "--others"]);
         let mut bytes = Vec::new();
-        for name in all.trim().split('\n') {
+        for name in all.trim().lines() {
             let file = self.top.join(directory).join(name);
             if file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 bytes.extend(fs::read(file).unwrap());
@@ -247,7 +248,7 @@ impl Repository {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[test]

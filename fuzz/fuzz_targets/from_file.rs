@@ -3,7 +3,7 @@
 #![no_main]
 
 use kitmake::problem::SourceFile;
-use kitmake::workspace::build_yml::parse;
+use kitmake::workspace::build_yml::{Reading, parse};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../shown.rs"]
@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(path, "images");
         Ok(text.to_owned())
     };
-    let parsed = parse(&SourceFile::new("a/build.yml", yml), "a", false, &read);
+    let parsed = parse(&SourceFile::new("a/build.yml", yml), "a", Reading::default(), &read);
     shown::all(&parsed.problems);
     for image in parsed.build.into_iter().flat_map(|build| build.docker_images.images) {
         let line = text.split('\n').nth(image.line as usize - 1).unwrap();

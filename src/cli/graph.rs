@@ -51,6 +51,12 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
     let whole = args.selectors.is_empty() && args.ymls.build_yml.is_none();
     let selected = (!whole).then_some(&surveyed.selected[..]);
+    for id in workspace.ids().filter(|id| selected.is_none_or(|selected| selected.contains(id))) {
+        let package = workspace.package(id);
+        // A template that is not rendered has no references yet; other missing Dockerfiles are errors of a plan.
+        let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
+        package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
+    }
     output.data(&match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),

@@ -1,11 +1,10 @@
 //! Tags against real repositories, with git itself as the judge.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -400,124 +399,5 @@ fn packages_at_all_depths_are_found_in_one_go() {
             assert_eq!(tag.tree, Some(sandbox.id("r", &object)), "{path}");
         }
         assert_eq!(tag.is_dirty(), path == "." || path == "n7/p", "{path}");
-    }
-}
-
-/// What is done to a file of the package.
-#[derive(Debug, Clone)]
-enum Edit {
-    Write(usize, String),
-    Delete(usize),
-    Stage(usize),
-    Intend(usize),
-    Untrack(usize),
-    Mode(usize),
-    Link(usize),
-    Rename(usize, usize),
-}
-
-/// Names that git quotes, that sort around a slash, that begin or end with blanks, that are ignored.
-const NAMES: [&str; 10] = ["x", "sub/y", "sub-z", "a b", " lead", "trail ", "caf\u{e9}", "q\"uote", "t\tab", "i.log"];
-
-fn edit() -> impl Strategy<Value = Edit> {
-    let name = 0..NAMES.len();
-    prop_oneof![
-        4 => (name.clone(), "[a-c]{0,3}").prop_map(|(name, text)| Edit::Write(name, text)),
-        1 => name.clone().prop_map(Edit::Delete),
-        1 => name.clone().prop_map(Edit::Stage),
-        1 => name.clone().prop_map(Edit::Intend),
-        1 => name.clone().prop_map(Edit::Untrack),
-        1 => name.clone().prop_map(Edit::Mode),
-        1 => name.clone().prop_map(Edit::Link),
-        1 => (name.clone(), name).prop_map(|(from, to)| Edit::Rename(from, to)),
-    ]
-}
-
-impl Edit {
-    /// Applies the edit where it can be applied.
-    fn apply(&self, sandbox: &Sandbox) {
-        let file = |name: usize| sandbox.base.join("r/pkg/p").join(NAMES[name]);
-        let in_git = |arguments: &[&str], name: usize| {
-            let path = format!("pkg/p/{}", NAMES[name]);
-            let mut command = Command::new("git");
-            command.arg("-C").arg(sandbox.base.join("r")).args(arguments).args(["--", &path]);
-            command.output().unwrap();
-        };
-        match *self {
-            Self::Write(name, ref text) => {
-                let _ = fs::remove_file(file(name));
-                fs::create_dir_all(file(name).parent().unwrap()).unwrap();
-                fs::write(file(name), text).unwrap();
-            }
-            Self::Delete(name) => drop(fs::remove_file(file(name))),
-            Self::Stage(name) => in_git(&["add", "-A"], name),
-            Self::Intend(name) => in_git(&["add", "-N"], name),
-            Self::Untrack(name) => in_git(&["rm", "-q", "--cached"], name),
-            Self::Mode(name) => drop(fs::set_permissions(file(name), fs::Permissions::from_mode(0o755))),
-            Self::Link(name) => {
-                let _ = fs::remove_file(file(name));
-                fs::create_dir_all(file(name).parent().unwrap()).unwrap();
-                symlink("x", file(name)).unwrap();
-            }
-            Self::Rename(from, to) => {
-                fs::create_dir_all(file(to).parent().unwrap()).unwrap();
-                drop(fs::rename(file(from), file(to)));
-            }
-        }
-    }
-}
-
-/// Follows linuxkit step by step: two listings as git prints them, read line by line.
-fn content_hash(sandbox: &Sandbox) -> String {
-    let tracked = sandbox.git("r/pkg/p", &["ls-files"]);
-    let untracked = sandbox.git("r/pkg/p", &["ls-files", "--exclude-standard", "--others"]);
-    let all = format!("{tracked}\n{untracked}");
-    let mut bytes = Vec::new();
-    for line in all.trim().lines() {
-        let file = sandbox.base.join("r/pkg/p").join(line);
-        if file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
-            bytes.extend(fs::read(file).unwrap());
-        }
-    }
-    trees::hex(&Sha256::digest(bytes))[..7].to_owned()
-}
-
-fn is_dirty(sandbox: &Sandbox) -> bool {
-    let differs = sandbox.git("r", &["diff", "--no-ext-diff", "--raw", "HEAD", "--", "pkg/p"]);
-    let untracked = sandbox.git("r", &["ls-files", "--others", "--exclude-standard", "--", "pkg/p"]);
-    !differs.is_empty() || !untracked.is_empty()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_edits_give_the_hash_that_git_and_linuxkit_give(
-        committed in prop::collection::btree_map(0..NAMES.len(), "[a-c]{0,3}", 0..6),
-        edits in prop::collection::vec(edit(), 0..6),
-        quotes in any::<bool>(),
-    ) {
-        let sandbox = Sandbox::new();
-        sandbox.git(".", &["init", "-q", "r"]);
-        sandbox.git("r", &["config", "core.quotePath", if quotes { "true" } else { "false" }]);
-        sandbox.write("r/.gitignore", "*.log\n");
-        sandbox.write("r/pkg/p/build.yml", "image: p\n");
-        sandbox.write("r/pkg/p-neighbour/x", "n");
-        for (name, text) in &committed {
-            sandbox.write(&format!("r/pkg/p/{}", NAMES[*name]), text);
-        }
-        sandbox.commit("r");
-        sandbox.write("r/pkg/p-neighbour/y", "n");
-        let tree = sandbox.id("r", "HEAD:pkg/p");
-        prop_assert_eq!(&sandbox.tag("pkg/p").hash, &tree);
-
-        for edit in &edits {
-            edit.apply(&sandbox);
-        }
-        let dirty = is_dirty(&sandbox);
-        let expected = if dirty { format!("{tree}-dirty-{}", content_hash(&sandbox)) } else { tree };
-        let tag = sandbox.tag("pkg/p");
-        prop_assert_eq!(tag.hash, expected);
-        prop_assert_eq!(!tag.dirt.is_empty(), dirty);
     }
 }
