@@ -34,6 +34,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod presence;
 pub mod problem;
+mod process;
 pub mod registry;
 pub mod report;
 pub mod run;

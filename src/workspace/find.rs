@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use ignore::{WalkBuilder, WalkState};
@@ -19,6 +18,7 @@ use super::build_yml::{self, BuildYml, Located, Parsed};
 use super::error::Error;
 use super::{Dockerfile, KitmakeYml, Package, PackageName, Workspace, child, join, kitmake_yml, lexical, reason};
 use crate::problem::{Problem, SourceFile, span};
+use crate::process::git_command;
 
 const BUILD_YML: &str = "build.yml";
 /// What a Dockerfile that is made from a template has after its name before it is made.
@@ -237,14 +237,8 @@ fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
 
 /// The directories outside hidden ones with a `build.yml` that git tracks, on disk or not; none if git has no say.
 fn tracked(root: &Path) -> Vec<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["ls-files", "-z", "--", ":(glob)**/build.yml"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let Ok(output) = output else { return Vec::new() };
+    let mut command = git_command(root, ["ls-files", "-z", "--", ":(glob)**/build.yml"]);
+    let Ok(output) = command.env_remove("GIT_LITERAL_PATHSPECS").output() else { return Vec::new() };
     if !output.status.success() {
         return Vec::new();
     }
