@@ -3,6 +3,7 @@
 //! Paths are as the user can type them: relative to the working directory where that is not far away.
 
 use std::fmt::Write as _;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::git::{self, Dirt, PackageTag, TagOptions};
@@ -83,8 +84,8 @@ fn origin(tag: &PackageTag, options: &TagOptions) -> String {
 /// Why a directory is dirty; git's paths are relative to the top level of its repository.
 fn dirt<'a>(dirt: &'a [Dirt], directory: &Path, current: &'a Path) -> impl Iterator<Item = String> + use<'a> {
     let top = if dirt.is_empty() { None } else { git::top_level(directory) };
-    let shown = move |path: &str| match &top {
-        Some(top) => seen_from(current, &top.join(path)),
+    let shown = move |path: &OsStr| match &top {
+        Some(top) => seen_from(current, &top.join(path)).into(),
         None => path.to_owned(),
     };
     dirt.iter().map(move |dirt| match dirt {
