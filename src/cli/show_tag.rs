@@ -79,7 +79,7 @@ enum Error {
 
 impl Fault for Error {
     fn class(&self) -> Class {
-        Class::Repository
+        Class::Usage
     }
 }
 
