@@ -2,8 +2,8 @@
 //!
 //! Paths are as the user can type them: relative to the working directory where that is not far away.
 
-use std::fmt::Write as _;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::git::{self, Dirt, PackageTag, TagOptions};

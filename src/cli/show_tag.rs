@@ -169,6 +169,7 @@ fn read_package(current: &Path, path: &str, yml: &str, strict: bool) -> Package 
         path: path.to_owned(),
         yml: yml.to_owned(),
         build: None,
+        identity: None,
         dockerfile: None,
         problems: vec![problem.into()],
         dockerfile_problem: None,

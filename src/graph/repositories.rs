@@ -40,11 +40,10 @@ impl Repositories {
         let mut called: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
         for id in workspace.ids() {
             let package = workspace.package(id);
-            let Some(build) = &package.build else { continue };
             let tag = tags.get(id);
-            // Without a tag, or with an illegal one, it is still known that pins to this repository mean this package.
+            // Without a tag, with an illegal one, or where the rest of the yml is wrong, it is still known that pins to this repository mean this package.
             let identity = tag.and_then(|tag| tag.identity.reference().ok());
-            let name = identity.cloned().or_else(|| format!("{}/{}", build.org, build.image).parse().ok());
+            let name = identity.cloned().or_else(|| package.identity.clone());
             let Some(name) = name else { continue };
             let output = tag.and_then(|tag| tag.output.reference().ok());
             let maker = Maker {

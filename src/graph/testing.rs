@@ -167,6 +167,7 @@ impl Pkg {
             path: self.path.clone(),
             yml: self.yml.clone(),
             build: self.readable.then(|| self.build()),
+            identity: format!("t/{}", self.image).parse().ok(),
             dockerfile: dockerfile.map(|text| Dockerfile::parse(SourceFile::new(path, text.as_str())).unwrap()),
             problems: if self.readable { Vec::new() } else { vec![Broken("yml is broken").into()] },
             dockerfile_problem: None,

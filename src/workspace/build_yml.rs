@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use super::error::Error;
 use super::fields::{Reader, closest, list};
-use super::yaml::{self, Node};
+use super::yaml::{self, Kind, Node};
 use super::{docker_images, image_config};
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile, span};
 
 const KEYS: [&str; 13] = [
@@ -80,6 +80,13 @@ pub struct BuildYml {
     pub docker_images: DockerImages,
 }
 
+impl BuildYml {
+    /// Org and image without a tag; `None` if they are no legal name.
+    fn identity(&self) -> Option<Reference> {
+        format!("{}/{}", self.org, self.image).parse().ok()
+    }
+}
+
 /// Images that a build wants as tar files in its context.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DockerImages {
@@ -97,7 +104,7 @@ pub struct DockerImages {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerImage {
     /// As written; always has a digest.
-    pub reference: crate::image::Reference,
+    pub reference: Reference,
     /// The file with the entry (the build yml or the from-file), relative to the root.
     pub file: String,
     /// Its line in that file, counted from 1.
@@ -109,6 +116,8 @@ pub struct DockerImage {
 pub struct Parsed {
     /// The fields, if there was no error.
     pub build: Option<BuildYml>,
+    /// Org and image without a tag, if they can be read, whatever else is wrong, and are a legal name.
+    pub identity: Option<Reference>,
     /// Errors, all of them.
     pub problems: Vec<Problem>,
     /// Unknown keys, unless they are errors.
@@ -140,9 +149,11 @@ pub fn parse(source: &SourceFile, package: &str, strict: bool, read: &ReadFile<'
             None
         }
     };
-    let build = root.and_then(|root| fields(&mut reader, &root, package, read));
+    let build = root.as_ref().and_then(|root| fields(&mut reader, root, package, read));
+    let org_is_said = root.as_ref().is_some_and(|root| says_org(root));
+    let identity = build.as_ref().filter(|_| org_is_said).and_then(BuildYml::identity);
     let Reader { problems, warnings, .. } = reader;
-    Parsed { build: build.filter(|_| problems.is_empty()), problems, warnings }
+    Parsed { build: build.filter(|_| problems.is_empty()), identity, problems, warnings }
 }
 
 /// The fields, or `None` if no image is named.
@@ -199,6 +210,15 @@ fn fields(reader: &mut Reader<'_>, root: &Node, package: &str, read: &ReadFile<'
         docker_images: docker_images.unwrap_or_default(),
         image: image.value,
     })
+}
+
+/// Whether the org is written as a text or left to its default: what is neither was meant to be something else.
+fn says_org(root: &Node) -> bool {
+    let Kind::Mapping(entries) = &root.kind else { return false };
+    entries
+        .iter()
+        .filter(|(key, _)| key.scalar().is_some_and(|key| key.text == "org"))
+        .all(|(_, value)| value.scalar().is_some())
 }
 
 fn check_architecture(reader: &mut Reader<'_>, arch: &Located<String>) {

@@ -76,7 +76,7 @@ pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package 
     let source = SourceFile::new(yml_path, text);
     let read =
         |file: &str| std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
-    let Parsed { build, problems, warnings } = build_yml::parse(&source, path, options.strict, &read);
+    let Parsed { build, identity, problems, warnings } = build_yml::parse(&source, path, options.strict, &read);
     let (dockerfile, dockerfile_problem) = match build.as_ref().map(|build| dockerfile(root, path, build)) {
         Some(Ok(dockerfile)) => (Some(dockerfile), None),
         Some(Err(problem)) => (None, Some(problem)),
@@ -86,7 +86,7 @@ pub fn package(root: &Path, path: &str, yml: &str, options: Options) -> Package 
         (Some(build), Some(_)) => template(root, &child(path, &build.dockerfile.value)),
         _ => None,
     };
-    Package { build, dockerfile, problems, dockerfile_problem, template, warnings, ..empty }
+    Package { build, identity, dockerfile, problems, dockerfile_problem, template, warnings, ..empty }
 }
 
 fn empty(path: &str, yml: &str) -> Package {
@@ -95,6 +95,7 @@ fn empty(path: &str, yml: &str) -> Package {
         path: path.to_owned(),
         yml: yml.to_owned(),
         build: None,
+        identity: None,
         dockerfile: None,
         problems: Vec::new(),
         dockerfile_problem: None,

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::image::Reference;
 use crate::problem::Problem;
 pub use build_yml::BuildYml;
 pub use dockerfile::Dockerfile;
@@ -80,6 +81,9 @@ pub struct Package {
     pub yml: String,
     /// What the yml says; `None` when it cannot be read, and then `problems` says why.
     pub build: Option<BuildYml>,
+    /// Org and image without a tag, where they can be read and are a legal name, even if the rest of the yml is wrong: what
+    /// refers to them needs this package.
+    pub identity: Option<Reference>,
     /// The Dockerfile; `None` when it cannot be read, and then `dockerfile_problem` says why.
     pub dockerfile: Option<Dockerfile>,
     /// Why the package cannot be named at all: errors of its yml.
