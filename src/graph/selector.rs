@@ -70,13 +70,6 @@ pub fn select(workspace: &Workspace, selectors: &[String], current: &str) -> Res
     Ok(selected)
 }
 
-/// The package that the build yml `yml` makes in `directory`, both as in its name.
-#[must_use]
-pub fn package_at(workspace: &Workspace, directory: &str, yml: &str) -> Option<PackageId> {
-    let name = PackageName::new(directory, yml);
-    workspace.ids().nth(workspace.packages.binary_search_by(|package| package.name.cmp(&name)).ok()?)
-}
-
 /// One argument, understood.
 #[derive(Debug)]
 struct Selector {
@@ -345,13 +338,5 @@ mod tests {
     fn a_malformed_glob_is_said_to_be_one() {
         let problem = selected(&["pkg/["], ".").unwrap_err();
         assert_eq!((problem.class(), problem.code().as_str()), (Class::Usage, "selector::glob"));
-    }
-
-    #[test]
-    fn a_package_is_found_by_directory_and_yml() {
-        let repo = monorepo();
-        assert_eq!(package_at(&repo.workspace, "pkg/init", "build.yml"), Some(repo.id("pkg/init")));
-        assert_eq!(package_at(&repo.workspace, "pkg/only", "y.yml"), Some(repo.id("pkg/only:y.yml")));
-        assert_eq!(package_at(&repo.workspace, "pkg/only", "build.yml"), None);
     }
 }

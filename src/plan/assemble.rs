@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::decide::Decided;
 use super::demand::{Demand, unnamed};
-use super::found::Published;
+use super::findings::Published;
 use super::node::{Place, State};
 use super::problem::{PlanError, not_asked};
 use super::steps::steps;
