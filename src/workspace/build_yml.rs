@@ -5,15 +5,15 @@
 //! strictness is asked for; keys of former years are accepted. Entries of `extra-sources` and `buildArgs` are kept as
 //! written; who uses them says what is wrong with them.
 
-use std::io;
-use std::ops::Range;
-
 use super::error::Error;
 use super::fields::{Reader, closest, list};
 use super::yaml::{self, Kind, Node};
 use super::{docker_images, image_config};
 use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile, span};
+
+pub use super::docker_images::{DockerImage, DockerImages};
+pub use super::located::{Located, ReadFile};
 
 const KEYS: [&str; 13] = [
     "arches",
@@ -35,17 +35,6 @@ const DEFAULT_DOCKERFILE: &str = "Dockerfile";
 const DEFAULT_GITREPO: &str = "https://github.com/linuxkit/linuxkit";
 const DEFAULT_ORG: &str = "linuxkit";
 const DEFAULT_TAG: &str = "{{.Hash}}";
-
-/// A value with its place in the file. A default has the place of the image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located<T> {
-    /// The value itself.
-    pub value: T,
-    /// The byte range of the value in the file.
-    pub span: Range<usize>,
-    /// The line of the value, counted from 1.
-    pub line: u32,
-}
 
 /// The fields of a build.yml, with the defaults of `linuxkit pkg` filled in.
 #[derive(Debug, Clone)]
@@ -87,30 +76,6 @@ impl BuildYml {
     }
 }
 
-/// Images that a build wants as tar files in its context.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DockerImages {
-    /// Where each image becomes a tar file of its own, relative to the package directory.
-    pub target_dir: Option<String>,
-    /// One tar file for all images, relative to the package directory.
-    pub target: Option<String>,
-    /// The file that lists them, relative to the package directory.
-    pub from_file: Option<String>,
-    /// The images, each with a digest; `file` says where each entry is written.
-    pub images: Vec<DockerImage>,
-}
-
-/// One entry of `depends.docker-images`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerImage {
-    /// As written; always has a digest.
-    pub reference: Reference,
-    /// The file with the entry (the build yml or the from-file), relative to the root.
-    pub file: String,
-    /// Its line in that file, counted from 1.
-    pub line: u32,
-}
-
 /// What came of reading a build.yml.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -123,9 +88,6 @@ pub struct Parsed {
     /// Unknown keys, unless they are errors.
     pub warnings: Vec<Problem>,
 }
-
-/// Reads a file of the package: its path is relative to the package directory, with `/`.
-pub type ReadFile<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 
 /// Reads a build.yml of the package in the directory `package`, which is relative to the root.
 ///

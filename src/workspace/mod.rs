@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod find;
 mod image_config;
+mod located;
 pub mod kitmake_yml;
 mod yaml;
 
