@@ -42,7 +42,8 @@ echo "A package for another architecture than the engine's is not built here. No
 
 heading "build and push: what is missing, four at a time, each as soon as what it needs is ready"
 run build --push -j 4
-echo "Each image went to the registry as TAG-ARCHITECTURE when it was ready, then the index TAG that lists it."
+echo "The image of each target went to the registry as TAG-ARCHITECTURE when it was ready, then the index TAG that lists it."
+echo "The ones of tools/ stay on the engine: they were needed, and nobody asked for them."
 
 heading "again: there is nothing to do"
 before=$(registry_writes)

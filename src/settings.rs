@@ -1,6 +1,8 @@
 //! Settings: flags > environment > kitmake.yml > defaults, resolved once.
 //!
-//! The process environment is read here and nowhere else.
+//! The process environment is read here and nowhere else, but for the variables that stand for one option each and that the
+//! parser of the command line reads: `KITMAKE_REGISTRY`, `KITMAKE_PLATFORMS`, `KITMAKE_JOBS` and `KITMAKE_PROGRESS`. The types
+//! of the options are those of the stages that they are for.
 
 use std::path::{Path, PathBuf};
 

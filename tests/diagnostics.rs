@@ -109,6 +109,30 @@ fn a_problem_of_what_a_selected_package_needs_fails_the_plan() {
 }
 
 #[test]
+fn a_wrong_build_yml_of_what_a_selected_package_needs_fails_the_plan() {
+    let monorepo = Monorepo::new();
+    monorepo.replace("tools/base/build.yml", "image: base\n", "image: base\nnetwork: [perhaps]\n");
+    monorepo.commit("Break the base");
+    let planned = plan(&monorepo, &["pkg/vtpm"]).with_code(3);
+    assert_eq!(codes(&planned), ["workspace::wrong_type"], "{}", planned.stderr);
+    assert!(planned.stderr.contains("tools/base/build.yml:"), "{}", planned.stderr);
+    plan(&monorepo, &["pkg/ca-certificates"]).with_code(0);
+}
+
+#[test]
+fn a_hook_does_not_choose_where_packages_are_found() {
+    let files = [("out/a/build.yml", "image: a\n"), ("out/a/Dockerfile", "FROM scratch\nCOPY build.yml /\n")];
+    let (monorepo, other) = (Monorepo::with_files(&files), Monorepo::with_files(&[("README", "nothing\n")]));
+    // Tracked, so it is a package although it is ignored: only the index of the right repository says so.
+    monorepo.write(".gitignore", "out/\n");
+    monorepo.commit("Ignore what is tracked");
+    let mut command = monorepo.kitmake_command(&["graph", "--format", "json"]);
+    command.env("GIT_DIR", other.path(".git")).env("GIT_INDEX_FILE", other.path(".git/index"));
+    let graph = output(&mut command).with_code(0);
+    assert!(graph.stdout.contains("\"out/a\""), "{}", graph.stdout);
+}
+
+#[test]
 fn an_unknown_selector_is_a_usage_error_with_a_suggestion() {
     let monorepo = Monorepo::new();
     for (selector, meant) in [("pkg/intrd", "`pkg/initrd`"), ("pkg/sysclt", "`pkg/sysctl`")] {

@@ -1,6 +1,6 @@
 //! The registry client against the real `docker-registry`: what is written comes back, logins and certificates count.
 //!
-//! Each test says so and passes where that program is not installed.
+//! It and openssl must be installed; `tests/run.sh` sees to that.
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in the set-up of a test ends the test")]
 
@@ -35,8 +35,8 @@ impl Drop for Registry {
 }
 
 impl Registry {
-    /// Starts one with further sections of its configuration; `None` where it is not installed.
-    fn start(sections: impl FnOnce(&Path) -> String) -> Option<Self> {
+    /// Starts one with further sections of its configuration.
+    fn start(sections: impl FnOnce(&Path) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sections = sections(directory.path());
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -52,11 +52,8 @@ impl Registry {
             .arg(&file)
             .stdout(Stdio::null())
             .stderr(fs::File::create(directory.path().join("log")).unwrap())
-            .spawn();
-        let Ok(process) = process else {
-            skip("docker-registry");
-            return None;
-        };
+            .spawn()
+            .expect("docker-registry is installed");
         let registry = Self { process, address, directory };
         let start = Instant::now();
         while TcpStream::connect(&registry.address).is_err() {
@@ -64,7 +61,7 @@ impl Registry {
             assert!(start.elapsed() < Duration::from_secs(20), "docker-registry does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(registry)
+        registry
     }
 
     fn image(&self, tag: &str) -> Reference {
@@ -81,13 +78,6 @@ impl Registry {
     }
 }
 
-fn skip(program: &str) {
-    #[expect(clippy::print_stderr, reason = "whoever runs the tests has to see that one was left out")]
-    {
-        eprintln!("skipped: {program} is not installed");
-    }
-}
-
 fn options() -> Options {
     Options { certs_dir: None, ..Options::default() }
 }
@@ -98,7 +88,7 @@ async fn code_of(client: &Client, image: &Reference) -> String {
 
 #[tokio::test]
 async fn what_is_written_comes_back() {
-    let Some(registry) = Registry::start(|_| "http: {addr: 'ADDRESS'}\n".to_owned()) else { return };
+    let registry = Registry::start(|_| "http: {addr: 'ADDRESS'}\n".to_owned());
     let client = Client::new(options()).unwrap();
     let image = registry.image("1-amd64");
     assert_eq!(client.head(&image).await.unwrap(), None);
@@ -142,7 +132,7 @@ async fn what_is_written_comes_back() {
 
 #[tokio::test]
 async fn a_manifest_before_what_it_names_is_refused() {
-    let Some(registry) = Registry::start(|_| "http: {addr: 'ADDRESS'}\n".to_owned()) else { return };
+    let registry = Registry::start(|_| "http: {addr: 'ADDRESS'}\n".to_owned());
     let client = Client::new(options()).unwrap();
     let missing = kitmake::registry::Descriptor {
         media_type: media_type::OCI_MANIFEST.to_owned(),
@@ -161,7 +151,7 @@ async fn a_registry_with_passwords_lets_in_who_has_one() {
         fs::write(&file, HTPASSWD).unwrap();
         format!("http: {{addr: 'ADDRESS'}}\nauth: {{htpasswd: {{realm: test, path: {}}}}}\n", file.display())
     };
-    let Some(registry) = Registry::start(sections) else { return };
+    let registry = Registry::start(sections);
     let image = registry.image("1");
     assert_eq!(code_of(&Client::new(options()).unwrap(), &image).await, "registry::unauthorized");
     let wrong = Client::new(registry.login("dXNlcjp3cm9uZw==")).unwrap();
@@ -180,8 +170,7 @@ async fn a_registry_with_passwords_lets_in_who_has_one() {
 async fn tls_on_loopback_is_used_and_its_certificate_has_to_be_trusted() {
     let sections = |directory: &Path| {
         let (key, certificate) = (directory.join("key.pem"), directory.join("ca.crt"));
-        // Without openssl there is no key, and the test ends below.
-        let _ = Command::new("openssl")
+        let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
             .args(["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
@@ -190,18 +179,14 @@ async fn tls_on_loopback_is_used_and_its_certificate_has_to_be_trusted() {
             .arg("-out")
             .arg(&certificate)
             .stderr(Stdio::null())
-            .status();
-        if !key.exists() {
-            return "http: {addr: 'ADDRESS'}\n".to_owned();
-        }
+            .status()
+            .expect("openssl is installed");
+        assert!(made.success(), "openssl makes a key and a certificate");
         let tls = format!("{{certificate: {}, key: {}}}", certificate.display(), key.display());
         format!("http: {{addr: 'ADDRESS', tls: {tls}}}\n")
     };
-    let Some(registry) = Registry::start(sections) else { return };
+    let registry = Registry::start(sections);
     let certificate = registry.directory.path().join("ca.crt");
-    if !certificate.exists() {
-        return skip("openssl");
-    }
     let image = registry.image("1");
     assert_eq!(code_of(&Client::new(options()).unwrap(), &image).await, "registry::certificate");
 
@@ -244,8 +229,9 @@ fn a_credential_helper_is_asked() {
 #[tokio::test]
 #[ignore = "run by a_credential_helper_is_asked in an environment of its own"]
 async fn helped() {
+    // Whoever runs all ignored tests has not made the helper.
     if !Path::new("docker-credential-test").exists() {
-        return skip("the helper of this test");
+        return;
     }
     let client = Client::new(Options { docker_config: Some(PathBuf::from(".")), ..options() }).unwrap();
     let known = client.credentials("known.example").await.unwrap().unwrap();

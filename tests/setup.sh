@@ -17,6 +17,7 @@ setup_registry_pid=
 setup_registry_log=
 setup_policy=
 setup_had_bridge=
+setup_images_before=
 
 # What goes to a loopback registry must not go through a proxy.
 export NO_PROXY="127.77.0.1,127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
@@ -65,6 +66,7 @@ ensure_packages() {
     command -v git >/dev/null || missing+=" git"
     command -v curl >/dev/null || missing+=" curl"
     command -v skopeo >/dev/null || missing+=" skopeo"
+    command -v openssl >/dev/null || missing+=" openssl"
     command -v docker-registry >/dev/null || missing+=" docker-registry"
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=" ca-certificates"
     dpkg-query --show --showformat '${Status}' busybox-static 2>/dev/null | grep -q 'ok installed' ||
@@ -90,7 +92,8 @@ ensure_packages() {
     *docker.io*) if apt-cache show docker-cli >/dev/null 2>&1; then missing+=" docker-cli"; fi ;;
     esac
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2 ||
+        die "apt-get could not install:$missing"
     restore_policy
     for unit in $(active_units); do
         case " ${before//$'\n'/ } " in
@@ -114,6 +117,7 @@ ensure_engine() {
     local directory context attempt
     if engine_answers; then
         say "engine: $(docker version --format '{{.Server.Version}}'), already running"
+        setup_images_before=$(fixtures_images)
         return
     fi
     [ -z "${DOCKER_HOST:-}" ] || die "no engine answers at DOCKER_HOST=$DOCKER_HOST; unset it to have one started"
@@ -207,7 +211,8 @@ registry_writes() {
 
 # Publishes what the fixtures name from outside, and makes sure that the engine sees the registry as this machine does.
 ensure_outside_images() {
-    "$setup_root/pkg-fixtures/publish.sh" "$FIXTURES_REGISTRY" >&2
+    "$setup_root/pkg-fixtures/publish.sh" "$FIXTURES_REGISTRY" >&2 ||
+        die "the images that the fixtures name from outside could not be published to $FIXTURES_REGISTRY"
     docker pull --quiet "$FIXTURES_REGISTRY/fixtures/busybox:1" >/dev/null ||
         die "the engine cannot reach the registry at $FIXTURES_REGISTRY of this machine; use an engine that runs here"
 }
@@ -234,12 +239,20 @@ end_process() {
     as_root kill -KILL "$2" 2>/dev/null || true
 }
 
-# Takes from an engine that stays the images of a registry that goes.
+# The images that an engine has of the registry of the fixtures, one per line.
+fixtures_images() {
+    docker image ls --digests --filter "reference=$FIXTURES_REGISTRY/*/*" --format '{{.Repository}} {{.Tag}} {{.Digest}}'
+}
+
+# Takes from an engine that stays the images that it got from a registry that goes.
 forget_images() {
     local repository tag digest
     if [ -z "$setup_registry_pid" ] || [ -n "$setup_engine_pid" ] || ! engine_answers; then return 0; fi
-    docker image ls --digests --filter "reference=$FIXTURES_REGISTRY/*/*" --format '{{.Repository}} {{.Tag}} {{.Digest}}' |
+    fixtures_images |
         while read -r repository tag digest; do
+            case $'\n'$setup_images_before$'\n' in
+            *$'\n'"$repository $tag $digest"$'\n'*) continue ;;
+            esac
             case $tag in
             '<none>') docker image rm "$repository@$digest" ;;
             *) docker image rm "$repository:$tag" ;;

@@ -315,5 +315,4 @@ fn confined(path: &str) -> Result<PathBuf, ContextError> {
 }
 
 #[cfg(test)]
-#[path = "context_tests.rs"]
 mod tests;

@@ -2,8 +2,9 @@
 //!
 //! `linuxkit pkg` of 2017 to 2022 took flags with one dash (`-org=x`), and scripts still pass flags that mean nothing
 //! today. After the verbs `show-tag`, `build` and `push`, a flag of that time gets its second dash, a switch with a value
-//! (`-dev=true`) is decided, and what means nothing any more is left out with a note. What linuxkit still accepts for all
-//! verbs without it changing a tag is left out without a word. Everything else stays as it is.
+//! (`-dev=true`) is decided, and what means nothing any more, or is not the command line's to say, is left out with a note.
+//! What linuxkit still accepts for all verbs without it changing a tag is left out of `show-tag` without a word. Everything
+//! else stays as it is, so that a flag without which something else would happen (`-release`, `-nobuild`) is refused.
 
 use std::ffi::OsString;
 
@@ -11,8 +12,10 @@ use std::ffi::OsString;
 const VALUES: [&str; 7] = ["build-yml", "hash", "hash-commit", "hash-path", "org", "release", "tag"];
 /// Flags without one.
 const SWITCHES: [&str; 8] = ["canonical", "dev", "docker", "force", "force-dirty", "nobuild", "pull", "push"];
-/// Switches of what is built, which change no tag.
+/// Switches of what is built, which change no tag; the build yml decides on these.
 const OF_BUILDS: [&str; 4] = ["disable-cache", "enable-cache", "network", "nonetwork"];
+/// Global options with a value.
+const GLOBAL_VALUES: [&str; 4] = ["-C", "--directory", "--color", "--progress"];
 /// Switches that mean nothing any more.
 const GONE: [&str; 2] = ["disable-content-trust", "enable-content-trust"];
 
@@ -100,7 +103,15 @@ impl Rewritten {
             self.notes.push(format!("`--{name}` has no meaning today and is ignored"));
         } else if OF_BUILDS.contains(&name) && verb == "show-tag" {
             // It changes what is built and never what that is called.
-        } else if SWITCHES.contains(&name) || OF_BUILDS.contains(&name) {
+        } else if OF_BUILDS.contains(&name) {
+            if flag.is_on() != Some(false) {
+                self.notes.push(format!("`--{name}` is ignored: the build yml of each package decides"));
+            }
+        } else if name == "docker" && verb != "show-tag" {
+            if flag.is_on() != Some(false) {
+                self.notes.push("`--docker` is ignored: every image is on the engine".to_owned());
+            }
+        } else if SWITCHES.contains(&name) {
             match flag.is_on() {
                 Some(true) => self.arguments.push(format!("--{name}").into()),
                 Some(false) => {}
@@ -117,7 +128,7 @@ fn find_verb(arguments: &[OsString]) -> Option<(String, usize)> {
     let mut rest = arguments.iter().enumerate().skip(1);
     while let Some((place, argument)) = rest.next() {
         match argument.to_str()? {
-            "-C" => drop(rest.next()),
+            option if GLOBAL_VALUES.contains(&option) => drop(rest.next()),
             verb @ ("show-tag" | "build" | "push") => return Some((verb.to_owned(), place)),
             flag if flag.starts_with('-') => {}
             _ => return None,
@@ -147,7 +158,15 @@ mod tests {
             ("k show-tag -force-dirty=true -dev=false a", "k show-tag --force-dirty a", 0),
             ("k show-tag -v -- -org=x", "k show-tag -v -- -org=x", 0),
             ("k -C build show-tag -org=x a", "k -C build show-tag --org=x a", 0),
-            ("k build -network -j 4 a push", "k build --network -j 4 a --push", 1),
+            ("k build -network -j 4 a push", "k build -j 4 a --push", 2),
+            ("k build -disable-cache -docker -nonetwork=false a", "k build a", 2),
+            ("k push -release 1 -nobuild a", "k push --release 1 --nobuild a", 0),
+            (
+                "k --color never --progress plain --directory d push -force a",
+                "k --color never --progress plain --directory d push --force a",
+                0,
+            ),
+            ("k --color=never build -org=x a", "k --color=never build --org=x a", 0),
             ("k build push a", "k build push a", 0),
             ("k graph -org=x", "k graph -org=x", 0),
             ("k show-tag --hash -org a", "k show-tag --hash -org a", 0),

@@ -2,10 +2,12 @@
 //!
 //! Paths are as the user can type them: relative to the working directory where that is not far away.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::git::{self, Dirt, PackageTag, TagOptions};
+use crate::path::clean;
 use crate::workspace::Package;
 
 /// The template that says nothing.
@@ -88,8 +90,8 @@ fn origin(package: &Package, tag: &PackageTag, options: &TagOptions) -> String {
 /// Why a directory is dirty; git's paths are relative to the top level of its repository.
 fn dirt<'a>(dirt: &'a [Dirt], directory: &Path, current: &'a Path) -> impl Iterator<Item = String> + use<'a> {
     let top = if dirt.is_empty() { None } else { git::top_level(directory) };
-    let shown = move |path: &str| match &top {
-        Some(top) => seen_from(current, &top.join(path)),
+    let shown = move |path: &OsStr| match &top {
+        Some(top) => seen_from(current, &top.join(path)).into(),
         None => path.to_owned(),
     };
     dirt.iter().map(move |dirt| match dirt {
@@ -101,7 +103,7 @@ fn dirt<'a>(dirt: &'a [Dirt], directory: &Path, current: &'a Path) -> impl Itera
 
 /// A path relative to the current directory, with `..` as long as both lie below a common directory; else absolute.
 fn seen_from(current: &Path, path: &Path) -> String {
-    let path = git::clean(path);
+    let path = clean(path);
     let common = current.components().zip(path.components()).take_while(|(a, b)| a == b).count();
     let ups = current.components().count() - common;
     if common <= 1 || ups > 4 {

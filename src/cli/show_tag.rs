@@ -16,6 +16,7 @@ use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit, provenance};
 use crate::git;
+use crate::path::clean;
 use crate::problem::{Class, Fault, Problem};
 use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
 
@@ -76,7 +77,7 @@ enum Error {
 
 impl Fault for Error {
     fn class(&self) -> Class {
-        Class::Repository
+        Class::Usage
     }
 }
 
@@ -150,7 +151,7 @@ fn read_directories(
 
 /// A directory as a package is named: relative to the root where it lies below, else absolute.
 fn relative(root: &Path, directory: &Path) -> String {
-    let absolute = git::clean(directory);
+    let absolute = clean(directory);
     match absolute.strip_prefix(root) {
         Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
         Ok(inside) => inside.to_string_lossy().into_owned(),

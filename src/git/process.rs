@@ -1,28 +1,14 @@
-//! Runs git.
-//!
-//! Every process runs at the top level of one repository, takes no optional lock (so that it disturbs no other git), and
-//! sees paths literally. The variables by which a hook says which repository it runs for are not passed on: a repository
-//! is found from the directory of the package, and a package may lie in another one than the hook's.
+//! What comes of git's processes: their output, or what kept them from it.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use super::Error;
 use crate::problem::Problem;
-
-/// A git command at the top level of a repository.
-pub(super) fn command<S: AsRef<OsStr>>(top: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new("git");
-    command.arg("--no-optional-locks").arg("-C").arg(top).args(arguments);
-    command.env("LC_ALL", "C").env("GIT_LITERAL_PATHSPECS", "1").stdin(Stdio::null());
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-        command.env_remove(variable);
-    }
-    command
-}
+pub(super) use crate::process::git_command as command;
 
 /// The arguments that limit a command to directories; none for the whole repository.
 pub(super) fn limited_to<'a>(

@@ -4,13 +4,16 @@
 //! alone; that a directory has no tree is only one where a hash is wanted.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::error::Quote;
 use super::extra_source;
-use super::locate::{Locator, Place, Spot, TreePath, clean};
+use super::locate::{Locator, Place, Spot, TreePath};
 use super::snapshot::{Answer, Entry, Question, Snapshot, at_or_below};
 use super::{Dirt, Error, ExtraSource, TagOptions};
+use crate::path::clean;
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::{BuildYml, Overrides, PackageId, Workspace};
 
@@ -264,7 +267,7 @@ fn tree(
 /// Why a path is dirty.
 fn dirt(snapshot: &Snapshot, view: View<'_>, path: &TreePath) -> Vec<Dirt> {
     let Some(scope) = path.scope().filter(|_| view.revision == HEAD) else { return Vec::new() };
-    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let text = |name: &[u8]| OsString::from_vec(name.to_vec());
     let mut dirt: Vec<Dirt> = at_or_below(&snapshot.modified, scope).map(|name| Dirt::Modified(text(name))).collect();
     dirt.extend(at_or_below(&snapshot.untracked, scope).map(|name| Dirt::Untracked(text(name))));
     if snapshot.unborn {

@@ -10,6 +10,7 @@
 //! [`PackageTag::output`] with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -55,9 +56,9 @@ pub struct TagOptions {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dirt {
     /// A tracked file differs from the commit: modified, deleted, staged, its mode changed, or its merge unresolved.
-    Modified(String),
+    Modified(OsString),
     /// A file that git neither tracks nor ignores; a nested repository ends with `/`.
-    Untracked(String),
+    Untracked(OsString),
     /// `--force-dirty` was given.
     Forced,
     /// The repository has no commit to compare with.
@@ -67,8 +68,8 @@ pub enum Dirt {
 impl std::fmt::Display for Dirt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Modified(path) => write!(f, "{path} differs from HEAD"),
-            Self::Untracked(path) => write!(f, "{path} is neither committed nor ignored"),
+            Self::Modified(path) => write!(f, "{} differs from HEAD", path.display()),
+            Self::Untracked(path) => write!(f, "{} is neither committed nor ignored", path.display()),
             Self::Forced => f.write_str("--force-dirty"),
             Self::NoCommit => f.write_str("the repository has no commit yet"),
         }

@@ -1,6 +1,8 @@
 //! Tags against real repositories, with git itself as the judge.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -183,7 +185,7 @@ fn what_is_not_committed_says_so_unless_a_hash_is_given() {
     assert_eq!(sandbox.problem("pkg/c", &TagOptions::default()), "git::not_committed");
     let tag = sandbox.tag_with("pkg/c", &TagOptions { hash: Some("h".to_owned()), ..TagOptions::default() });
     assert_eq!((tag.output.to_string(), tag.tree.clone()), ("linuxkit/c:h".to_owned(), None));
-    assert_eq!(tag.dirt, [Dirt::Modified("pkg/c/build.yml".to_owned())]);
+    assert_eq!(tag.dirt, [Dirt::Modified("pkg/c/build.yml".into())]);
     assert_eq!(tag.revision(), None);
     // One bad package does not fail another.
     let both = sandbox.tags(&["pkg/a", "pkg/c"], &TagOptions::default());
@@ -198,8 +200,24 @@ fn dirt_names_the_files_and_the_rule() {
     sandbox.write("r/pkg/a/ignored.log", "n");
     let tags = sandbox.tags(&["pkg/a", "pkg/b"], &TagOptions::default());
     let dirt: Vec<Vec<Dirt>> = tags.into_iter().map(|tag| tag.unwrap().dirt).collect();
-    assert_eq!(dirt[0], [Dirt::Modified("pkg/a/x".to_owned()), Dirt::Untracked("pkg/a/new".to_owned())]);
-    assert_eq!(dirt[1], [Dirt::Modified("pkg/b/x".to_owned())]);
+    assert_eq!(dirt[0], [Dirt::Modified("pkg/a/x".into()), Dirt::Untracked("pkg/a/new".into())]);
+    assert_eq!(dirt[1], [Dirt::Modified("pkg/b/x".into())]);
+}
+
+#[test]
+fn a_changed_file_is_found_whatever_bytes_its_name_has() {
+    let sandbox = Sandbox::with_packages();
+    let name = OsStr::from_bytes(b"\xff");
+    let file = sandbox.base.join("r/pkg/a").join(name);
+    fs::write(&file, "old").unwrap();
+    sandbox.commit("r");
+    fs::write(&file, "changed").unwrap();
+    let workspace = workspace::read(&sandbox.base.join("r"), &workspace::Options::default()).unwrap();
+    let ids: Vec<PackageId> = workspace.ids().collect();
+    let tags = tags(&workspace, &ids, &TagOptions::default()).unwrap();
+    let outside = outside_tree(&workspace, &tags, &ids[..1]).unwrap();
+    let files: Vec<&PathBuf> = outside[0].values().collect();
+    assert_eq!(files, [&file]);
 }
 
 #[test]
@@ -250,7 +268,7 @@ fn extra_sources_are_hashed_in_order_each_in_its_repository() {
     sandbox.write("other/d/new", "n");
     let dirty = sandbox.tag("pkg/a");
     assert!(dirty.dirt.is_empty() && dirty.is_dirty());
-    assert_eq!(dirty.extra_sources[1].dirt, [Dirt::Untracked("d/new".to_owned())]);
+    assert_eq!(dirty.extra_sources[1].dirt, [Dirt::Untracked("d/new".into())]);
     let suffix = |files: &[&str]| {
         let bytes: Vec<u8> = files.iter().flat_map(|file| fs::read(sandbox.base.join(file)).unwrap()).collect();
         format!("{}-dirty-{}", tag.hash, &trees::hex(&Sha256::digest(bytes))[..7])

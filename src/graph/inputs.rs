@@ -1,8 +1,6 @@
 //! What each node of one package refers to: its build args, and the images of its Dockerfile on each platform.
 
-use std::collections::BTreeMap;
-
-use crate::git::{PackageTag, Tags};
+use crate::git::{Tags, preset_args};
 use crate::image::{Platform, Reference};
 use crate::workspace::dockerfile::{Resolution, Scope};
 use crate::workspace::{BuildYml, Package, PackageId};
@@ -11,9 +9,9 @@ use super::lkt::BuildArgs;
 use super::repositories::Repositories;
 use super::{NodeInputs, NodeReference, State};
 
-/// The preset build arg with the hash of the package, by which one build yml can refer to the image of another one in
-/// its own directory.
-const PKG_HASH: &str = "PKG_HASH";
+/// The preset build args with the name and the hash of the package, by which one build yml can refer to the image of
+/// another one in its own directory. Both change with the names that the command line gives.
+const OWN_NAME: [&str; 2] = ["PKG_IMAGE", "PKG_HASH"];
 
 /// The inputs of a package on each of `platforms`, in their order.
 pub(super) fn nodes(
@@ -25,9 +23,9 @@ pub(super) fn nodes(
     repositories: &Repositories,
     (platforms, builder): (&[Platform], &Platform),
 ) -> Vec<NodeInputs> {
-    let mut scope_args = presets(build, tags.get(id));
+    let mut scope_args = preset_args(build, tags.get(id));
     scope_args.extend(args.values.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let own_hash = !args.values.contains_key(PKG_HASH);
+    let is_own = |name: &String| OWN_NAME.contains(&name.as_str()) && !args.values.contains_key(name);
     platforms
         .iter()
         .map(|target| {
@@ -43,8 +41,8 @@ pub(super) fn nodes(
             for image in resolution.references {
                 let (state, package) = match image.expanded.as_ref().map(|text| text.parse::<Reference>()) {
                     Ok(Ok(reference)) => {
-                        let own_hash = own_hash && image.through.iter().any(|name| name == PKG_HASH);
-                        repositories.meaning(id, &reference, own_hash)
+                        let own_name = image.through.iter().any(is_own);
+                        repositories.meaning(id, &reference, own_name)
                     }
                     Ok(Err(invalid)) => {
                         if image.reached {
@@ -62,21 +60,4 @@ pub(super) fn nodes(
             NodeInputs { build_args, references, not_buildable }
         })
         .collect()
-}
-
-/// The build args that every build gets unless the yml sets them.
-fn presets(build: &BuildYml, tag: Option<&PackageTag>) -> BTreeMap<String, String> {
-    let mut args = BTreeMap::from([
-        ("SOURCE".to_owned(), build.gitrepo.clone()),
-        ("PKG_IMAGE".to_owned(), format!("{}/{}", build.org, build.image)),
-    ]);
-    let Some(tag) = tag else { return args };
-    args.insert(PKG_HASH.to_owned(), tag.hash.clone());
-    if let Some(revision) = tag.revision() {
-        args.insert("REVISION".to_owned(), revision.to_owned());
-    }
-    if let Some(commit) = &tag.commit {
-        args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());
-    }
-    args
 }

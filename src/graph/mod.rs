@@ -171,6 +171,6 @@ impl Graph {
 }
 
 #[cfg(test)]
-mod law;
-#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,15 @@ use super::State;
 const DEFAULT_TAG: &str = "latest";
 
 /// Every repository that a package of the workspace makes.
-pub(super) struct Repositories(BTreeMap<String, Vec<Maker>>);
+pub(super) struct Repositories {
+    /// By what the build ymls call them.
+    made: BTreeMap<String, Vec<Maker>>,
+    /// By what the command line calls them.
+    called: BTreeMap<String, Vec<Maker>>,
+}
 
 /// A package that makes images of a repository.
+#[derive(Clone)]
 struct Maker {
     id: PackageId,
     default: bool,
@@ -29,37 +35,43 @@ struct Maker {
 
 impl Repositories {
     pub(super) fn new(workspace: &Workspace, tags: &Tags) -> Self {
-        let mut repositories: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
+        let mut made: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
+        let mut called: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
         for id in workspace.ids() {
             let package = workspace.package(id);
-            let Some(build) = &package.build else { continue };
             let tag = tags.get(id);
-            // Without a tag, or with an illegal one, it is still known that pins to this repository mean this package.
+            // Without a tag, with an illegal one, or where the rest of the yml is wrong, it is still known that pins to this repository mean this package.
             let identity = tag.and_then(|tag| tag.identity.reference().ok());
-            let name = identity.cloned().or_else(|| format!("{}/{}", build.org, build.image).parse().ok());
+            let name = identity.cloned().or_else(|| package.identity.clone());
             let Some(name) = name else { continue };
             let output = tag.and_then(|tag| tag.output.reference().ok());
-            repositories.entry(repository(&name)).or_default().push(Maker {
+            let maker = Maker {
                 id,
                 default: package.default,
                 tag: identity.map(|identity| tag_of(identity).to_owned()),
                 output: output.map(|output| tag_of(output).to_owned()),
-            });
+            };
+            if let Some(output) = output {
+                called.entry(repository(output)).or_default().push(maker.clone());
+            }
+            made.entry(repository(&name)).or_default().push(maker);
         }
         // The packages that directories mean first, so that the first maker is the one that a stale pin is said to name.
-        for makers in repositories.values_mut() {
+        for makers in made.values_mut().chain(called.values_mut()) {
             makers.sort_by_key(|maker| (!maker.default, maker.id));
         }
-        Self(repositories)
+        Self { made, called }
     }
 
-    /// What a reference in a Dockerfile of `from` means. `own_hash` says that the reference was written with `PKG_HASH`,
-    /// and so changes with the tags that the command line gives.
-    pub(super) fn meaning(&self, from: PackageId, reference: &Reference, own_hash: bool) -> (State, Option<PackageId>) {
-        let Some(makers) = self.0.get(&repository(reference)) else { return (State::External, None) };
+    /// What a reference in a Dockerfile of `from` means. `own_name` says that the reference was written with `PKG_IMAGE`
+    /// or `PKG_HASH`, and so changes with the names that the command line gives.
+    pub(super) fn meaning(&self, from: PackageId, reference: &Reference, own_name: bool) -> (State, Option<PackageId>) {
+        let name = repository(reference);
+        let called = self.called.get(&name).filter(|_| own_name);
+        let Some(makers) = self.made.get(&name).or(called) else { return (State::External, None) };
         let tag = tag_of(reference);
         let has_tag =
-            |maker: &&Maker| maker.tag.as_deref() == Some(tag) || own_hash && maker.output.as_deref() == Some(tag);
+            |maker: &&Maker| maker.tag.as_deref() == Some(tag) || own_name && maker.output.as_deref() == Some(tag);
         // A digest names bytes that are published already, whatever tag stands before it.
         if reference.digest().is_none()
             && let Some(maker) = makers.iter().filter(|maker| maker.id != from).find(has_tag)
@@ -72,7 +84,7 @@ impl Repositories {
 
     /// The package that makes the repository of `reference`, preferably under the same tag.
     pub(super) fn maker(&self, reference: &Reference) -> Option<PackageId> {
-        let makers = self.0.get(&repository(reference))?;
+        let makers = self.made.get(&repository(reference))?;
         let tag = reference.tag();
         let same = makers.iter().find(|maker| tag.is_some() && maker.tag.as_deref() == tag);
         same.or(makers.first()).map(|maker| maker.id)

@@ -396,12 +396,4 @@ mod tests {
         let problem = selected(&["pkg/["], ".").unwrap_err();
         assert_eq!((problem.class(), problem.code().as_str()), (Class::Usage, "selector::glob"));
     }
-
-    #[test]
-    fn a_package_is_found_by_directory_and_yml() {
-        let repo = monorepo();
-        assert_eq!(package_at(&repo.workspace, "pkg/init", "build.yml"), Some(repo.id("pkg/init")));
-        assert_eq!(package_at(&repo.workspace, "pkg/only", "y.yml"), Some(repo.id("pkg/only:y.yml")));
-        assert_eq!(package_at(&repo.workspace, "pkg/only", "build.yml"), None);
-    }
 }

@@ -164,6 +164,7 @@ impl Pkg {
         let path = format!("{}/Dockerfile", self.path);
         Package {
             build: self.readable.then(|| self.build()),
+            identity: format!("t/{}", self.image).parse().ok(),
             dockerfile: dockerfile.map(|text| Dockerfile::parse(SourceFile::new(path, text.as_str())).unwrap()),
             problems: if self.readable { Vec::new() } else { vec![Broken("yml is broken").into()] },
             ..Package::new(&self.path, &self.yml)

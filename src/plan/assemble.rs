@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::decide::Decided;
-use super::demand::Demand;
-use super::found::Published;
+use super::demand::{Demand, unnamed};
+use super::findings::Published;
 use super::node::{Place, State};
 use super::problem::{PlanError, not_asked};
 use super::steps::steps;
@@ -17,7 +17,8 @@ use crate::workspace::PackageId;
 
 /// Puts the plan together; with a problem there are no steps.
 pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, decided: Decided) -> Plan {
-    let packages = demand.all_packages();
+    let mut packages = demand.all_packages();
+    packages.extend(unnamed(inputs, demand));
     let mut problems: Vec<Problem> = Vec::new();
     let mut warnings: Vec<Problem> = Vec::new();
     for &package in &packages {

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bases;
+use super::base_keys;
 use super::demand::{Demand, arches, needs, positions};
-use super::found::{Findings, Published, Subject, Vouching};
+use super::findings::{Findings, Published, Subject, Vouching};
 use super::key::Components;
 use super::node::{Node, Reason, State};
 use super::recipe::Recipe;
@@ -154,7 +154,7 @@ fn settle(
     let (package, platform) = (member.0, &member.1);
     let tag = inputs.tags.get(package);
     let components = Recipe::new(inputs, package, platform)
-        .map(|recipe| recipe.components(bases::keys(inputs, request, member, needed)));
+        .map(|recipe| recipe.components(base_keys::keys(inputs, request, member, needed)));
     let own = components.as_ref().map(Components::label);
     let definite = components.as_ref().is_some_and(Components::is_definite);
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Platforms;
+use super::{Inputs, Platforms};
 use crate::graph::{Graph, State};
 use crate::image::Platform;
 use crate::workspace::{PackageId, Workspace};
@@ -70,6 +70,19 @@ pub(super) fn needs<'a>(
         .iter()
         .filter(|reference| reference.state == State::Current && reference.image.reached)
         .filter_map(|reference| Some((reference.package?, &reference.image.platform)))
+}
+
+/// The packages whose image a node of the demand is pinned to, and of which nobody knows whether the pin is to what is
+/// here, since their build yml or their tag is wrong.
+pub(super) fn unnamed(inputs: Inputs<'_>, demand: &Demand) -> BTreeSet<PackageId> {
+    let nodes = demand.nodes.iter().filter_map(|node| inputs.graph.nodes.get(node));
+    nodes
+        .flat_map(|node| &node.references)
+        .filter(|reference| reference.state == State::Stale && reference.image.reached)
+        .filter(|reference| !reference.image.expanded.as_ref().is_ok_and(|image| image.contains('@')))
+        .filter_map(|reference| reference.package)
+        .filter(|package| inputs.tags.get(*package).is_none())
+        .collect()
 }
 
 /// The index of each node of a demand in the list of nodes, which is sorted like the demand.

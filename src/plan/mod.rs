@@ -4,15 +4,15 @@
 //! a registry, or knows the time: the same inputs give the same plan, byte for byte.
 //!
 //! It is made in three passes. [`demand`] walks from the selected packages to what they need and collects the platforms
-//! each is needed on. [`decide`] walks back, bases first, and settles for each node its key and its state: `found` has
+//! each is needed on. [`decide`] walks back, bases first, and settles for each node its key and its state: `findings` has
 //! what is believed of the places, `verdict` the rules on it. [`steps`] turns the nodes that are to be built, brought or
 //! pushed into steps.
 
 mod assemble;
-mod bases;
+mod base_keys;
 mod decide;
 mod demand;
-mod found;
+mod findings;
 pub mod key;
 mod node;
 mod problem;
@@ -35,7 +35,7 @@ use crate::presence::Facts;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
-pub use node::{Node, Place, Reason, State, node_id};
+pub use node::{Node, Place, Reason, State};
 pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};
 pub use step::{Action, IndexEntry, PushSource, Step, StepIndex, StepKind};

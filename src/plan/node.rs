@@ -137,12 +137,6 @@ impl Node {
     /// `package@os/arch`, as it is printed.
     #[must_use]
     pub fn id(&self) -> String {
-        node_id(&self.name, &self.platform)
+        format!("{}@{}", self.name, self.platform)
     }
-}
-
-/// `package@os/arch`.
-#[must_use]
-pub fn node_id(name: &PackageName, platform: &Platform) -> String {
-    format!("{name}@{platform}")
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Inputs;
 use super::key::Components;
 use crate::builder::{Archive, BuildRequest, ContextSource};
-use crate::git::PackageTag;
+use crate::git::{PackageTag, preset_args};
 use crate::graph::{NodeInputs, State};
 use crate::image::{Platform, Reference};
 use crate::presence::{KEY_LABEL, KeyLabel};
@@ -139,20 +139,9 @@ impl<'a> Recipe<'a> {
         self.node.build_args.iter().any(|(set, _)| set == name)
     }
 
-    /// The build args of the yml over the presets: `SOURCE`, `REVISION` of a clean tree, `GOPKGVERSION`, `PKG_HASH`,
-    /// `PKG_IMAGE`.
+    /// The build args of the yml over the presets.
     fn build_args(&self) -> BTreeMap<String, String> {
-        let mut args = BTreeMap::from([
-            ("SOURCE".to_owned(), self.build.gitrepo.clone()),
-            ("PKG_HASH".to_owned(), self.tag.hash.clone()),
-            ("PKG_IMAGE".to_owned(), self.tag.output.name().to_owned()),
-        ]);
-        if let Some(commit) = &self.tag.commit {
-            args.insert("GOPKGVERSION".to_owned(), commit.go_package_version.clone());
-            if !self.tag.is_dirty() {
-                args.insert("REVISION".to_owned(), commit.id.clone());
-            }
-        }
+        let mut args = preset_args(self.build, Some(self.tag));
         args.extend(self.node.build_args.iter().cloned());
         args
     }

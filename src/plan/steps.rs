@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::Decided;
-use super::found::right;
+use super::findings::right;
 use super::node::Place;
 use super::recipe::Recipe;
 use super::step::{Action, IndexEntry, PushSource, Step, StepIndex};

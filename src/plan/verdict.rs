@@ -1,6 +1,6 @@
 //! From what the places say to the state of a node, the reasons for it, and what a node that is built on it gets.
 
-use super::found::{Candidate, Findings, Origin, Vouching};
+use super::findings::{Candidate, Findings, Origin, Vouching};
 use super::node::{Reason, State};
 use super::{OnOutdated, Request};
 use crate::problem::Problem;

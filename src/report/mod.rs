@@ -7,7 +7,7 @@
 //! * `lines`: the lines of one event, common to both.
 //! * [`Plain`]: those lines and nothing else, with a sign of life while nothing happens.
 //! * [`Tty`]: those lines above a bar and one line per running step.
-//! * [`summary()`]: how the run ended.
+//! * `summary`: how the run ended.
 //! * `text`: verbs, durations, and log lines made fit for a terminal.
 
 mod lines;
@@ -24,8 +24,6 @@ use crate::plan::Step;
 use crate::run::{Event, Events, Outcome};
 
 pub use plain::Plain;
-pub use summary::summary;
-pub use text::duration;
 pub use tty::Tty;
 
 /// How often [`follow`] calls [`Reporter::tick`].

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::lines::Lines;
+use super::summary::summary;
 use super::text::{Tone, duration, label};
-use super::{Reporter, Verbosity, summary};
+use super::{Reporter, Verbosity};
 use crate::plan::{Step, StepIndex};
 use crate::run::{Event, Outcome};
 

@@ -16,7 +16,7 @@ const MESSAGE_LINES: usize = 3;
 
 /// The last lines of a run that took this time, each with its newline.
 #[must_use]
-pub fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, color: bool) -> String {
+pub(super) fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, color: bool) -> String {
     let mut parts = vec![format!("{} in {}\n", counts(steps, outcome), duration(elapsed))];
     if outcome.interrupted {
         parts.push(format!("interrupted: {} of {} steps done\n", outcome.done.len(), steps.len()));

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::summary::summary;
 use super::*;
 use crate::plan::StepIndex;
 use crate::run::testing::{build, fetch, index, push};

@@ -64,7 +64,7 @@ pub fn full_label(step: &Step) -> String {
 
 /// `1.2s`, `3m 05s` or `1h 02m`; what is smaller is cut off, not rounded.
 #[must_use]
-pub fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds}.{}s", duration.subsec_millis() / 100),

@@ -12,8 +12,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::Lines;
+use super::summary::summary;
 use super::text::{duration, label, visible};
-use super::{Reporter, Verbosity, summary};
+use super::{Reporter, Verbosity};
 use crate::plan::{Step, StepIndex};
 use crate::run::{Event, Outcome};
 

@@ -185,17 +185,10 @@ fn process_of(name: &str) -> Option<u32> {
 }
 
 /// A link is replaced by renaming another over it, so that it is there at every moment.
-#[cfg(unix)]
 fn link_latest(runs: &Path, name: &str) -> io::Result<()> {
     let new = runs.join(format!(".latest-{name}"));
     std::os::unix::fs::symlink(name, &new)?;
     fs::rename(&new, runs.join("latest")).inspect_err(|_| drop(fs::remove_file(&new)))
-}
-
-/// Elsewhere a link may need rights that nobody gave.
-#[cfg(not(unix))]
-fn link_latest(_: &Path, _: &str) -> io::Result<()> {
-    Ok(())
 }
 
 /// Removes the oldest directories of runs, except those of processes that still run.

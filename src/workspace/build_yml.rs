@@ -5,15 +5,15 @@
 //! strictness is asked for; keys of former years are accepted. Entries of `extra-sources` and `buildArgs` are kept as
 //! written; who uses them says what is wrong with them.
 
-use std::io;
-use std::ops::Range;
-
 use super::error::Error;
 use super::fields::{Reader, closest, list};
-use super::yaml::{self, Node};
+use super::yaml::{self, Kind, Node};
 use super::{docker_images, image_config};
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile, span};
+
+pub use super::docker_images::{DockerImage, DockerImages};
+pub use super::located::{Located, ReadFile};
 
 const KEYS: [&str; 13] = [
     "arches",
@@ -35,17 +35,6 @@ const DEFAULT_DOCKERFILE: &str = "Dockerfile";
 const DEFAULT_GITREPO: &str = "https://github.com/linuxkit/linuxkit";
 const DEFAULT_ORG: &str = "linuxkit";
 const DEFAULT_TAG: &str = "{{.Hash}}";
-
-/// A value with its place in the file. A default has the place of the image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located<T> {
-    /// The value itself.
-    pub value: T,
-    /// The byte range of the value in the file.
-    pub span: Range<usize>,
-    /// The line of the value, counted from 1.
-    pub line: u32,
-}
 
 /// The fields of a build.yml, with the defaults of `linuxkit pkg` filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,28 +69,11 @@ pub struct BuildYml {
     pub docker_images: DockerImages,
 }
 
-/// Images that a build wants as tar files in its context.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DockerImages {
-    /// Where each image becomes a tar file of its own, relative to the package directory.
-    pub target_dir: Option<String>,
-    /// One tar file for all images, relative to the package directory.
-    pub target: Option<String>,
-    /// The file that lists them, relative to the package directory.
-    pub from_file: Option<String>,
-    /// The images, each with a digest; `file` says where each entry is written.
-    pub images: Vec<DockerImage>,
-}
-
-/// One entry of `depends.docker-images`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerImage {
-    /// As written; always has a digest.
-    pub reference: crate::image::Reference,
-    /// The file with the entry (the build yml or the from-file), relative to the root.
-    pub file: String,
-    /// Its line in that file, counted from 1.
-    pub line: u32,
+impl BuildYml {
+    /// Org and image without a tag; `None` if they are no legal name.
+    pub(super) fn identity(&self) -> Option<Reference> {
+        format!("{}/{}", self.org, self.image).parse().ok()
+    }
 }
 
 /// What came of reading a build.yml.
@@ -109,14 +81,13 @@ pub struct DockerImage {
 pub struct Parsed {
     /// The fields, if there was no error.
     pub build: Option<BuildYml>,
+    /// Org and image without a tag, if they can be read, whatever else is wrong, and are a legal name.
+    pub identity: Option<Reference>,
     /// Errors, all of them.
     pub problems: Vec<Problem>,
     /// Unknown keys, unless they are errors.
     pub warnings: Vec<Problem>,
 }
-
-/// Reads a file of the package: its path is relative to the package directory, with `/`.
-pub type ReadFile<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 
 /// How a build.yml is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,9 +119,11 @@ pub fn parse(source: &SourceFile, package: &str, reading: Reading<'_>, read: &Re
             None
         }
     };
-    let build = root.and_then(|root| fields(&mut reader, &root, package, reading.org, read));
+    let build = root.as_ref().and_then(|root| fields(&mut reader, root, package, reading.org, read));
+    let org_is_said = root.as_ref().is_some_and(|root| says_org(root));
+    let identity = build.as_ref().filter(|_| org_is_said).and_then(BuildYml::identity);
     let Reader { problems, warnings, .. } = reader;
-    Parsed { build: build.filter(|_| problems.is_empty()), problems, warnings }
+    Parsed { build: build.filter(|_| problems.is_empty()), identity, problems, warnings }
 }
 
 /// The fields, or `None` if no image is named.
@@ -258,6 +231,15 @@ pub fn declared(source: &SourceFile, declaration: Declaration) -> Result<BuildYm
         docker_images: DockerImages::default(),
         image: image.value,
     })
+}
+
+/// Whether the org is written as a text or left to its default: what is neither was meant to be something else.
+fn says_org(root: &Node) -> bool {
+    let Kind::Mapping(entries) = &root.kind else { return false };
+    entries
+        .iter()
+        .filter(|(key, _)| key.scalar().is_some_and(|key| key.text == "org"))
+        .all(|(_, value)| value.scalar().is_some())
 }
 
 fn check_architecture(reader: &mut Reader<'_>, arch: &Located<String>) {

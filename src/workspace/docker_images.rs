@@ -5,14 +5,38 @@
 
 use std::ops::Range;
 
-use super::build_yml::{DockerImage, DockerImages, Located, ReadFile};
 use super::error::Error;
 use super::fields::Reader;
+use super::located::{Located, ReadFile};
 use super::yaml::Node;
 use crate::image::Reference;
 use crate::problem::{SourceFile, span};
 
 const KEYS: [&str; 4] = ["from-file", "list", "target", "target-dir"];
+
+/// Images that a build wants as tar files in its context.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerImages {
+    /// Where each image becomes a tar file of its own, relative to the package directory.
+    pub target_dir: Option<String>,
+    /// One tar file for all images, relative to the package directory.
+    pub target: Option<String>,
+    /// The file that lists them, relative to the package directory.
+    pub from_file: Option<String>,
+    /// The images, each with a digest; `file` says where each entry is written.
+    pub images: Vec<DockerImage>,
+}
+
+/// One entry of `depends.docker-images`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerImage {
+    /// As written; always has a digest.
+    pub reference: Reference,
+    /// The file with the entry (the build yml or the from-file), relative to the root.
+    pub file: String,
+    /// Its line in that file, counted from 1.
+    pub line: u32,
+}
 
 /// Reads the value of `depends`.
 pub(super) fn read(reader: &mut Reader<'_>, depends: &Node, package: &str, read: &ReadFile<'_>) -> DockerImages {

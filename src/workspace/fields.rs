@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::build_yml::Located;
 use super::error::Error;
+use super::located::Located;
 use super::yaml::{Kind, Meaning, Node, Scalar};
 use crate::problem::{Problem, SourceFile, span};
 

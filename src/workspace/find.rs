@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use ignore::{WalkBuilder, WalkState};
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::builder::Excludes;
 use crate::problem::{Problem, SourceFile, span};
+use crate::process::git_command;
 
 /// What a Dockerfile that is made from a template has after its name before it is made.
 const TEMPLATE_SUFFIXES: [&str; 6] = [".in", ".tmpl", ".template", ".tpl", ".j2", ".m4"];
@@ -102,11 +102,15 @@ pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: 
                 std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)))
             };
             let reading = Reading { strict, org: config.org.as_deref() };
-            let Parsed { build, problems, warnings } = build_yml::parse(&source, path, reading, &read);
-            (package.build, package.problems, package.warnings) = (build, problems, warnings);
+            let Parsed { build, identity, problems, warnings } = build_yml::parse(&source, path, reading, &read);
+            (package.build, package.identity) = (build, identity);
+            (package.problems, package.warnings) = (problems, warnings);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && yml == BUILD_YML => match config.declared(path) {
-            Some(declared) => package.build = Some(declared.clone()),
+            Some(declared) => {
+                package.identity = declared.identity();
+                package.build = Some(declared.clone());
+            }
             None => package.problems = vec![Error::Unreadable { path: yml_path, reason: reason(&error) }.into()],
         },
         Err(error) => package.problems = vec![Error::Unreadable { path: yml_path, reason: reason(&error) }.into()],
@@ -311,15 +315,9 @@ fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
 
 /// The directories outside hidden ones with one of `names` that git tracks, on disk or not; none if git has no say.
 fn tracked(root: &Path, names: &[&str]) -> Vec<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["ls-files", "-z", "--"])
-        .args(names.iter().map(|name| format!(":(glob)**/{}", name.replace(['*', '?', '[', '\\'], "?"))))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let Ok(output) = output else { return Vec::new() };
+    let patterns = names.iter().map(|name| format!(":(glob)**/{}", name.replace(['*', '?', '[', '\\'], "?")));
+    let mut command = git_command(root, ["ls-files", "-z", "--"]);
+    let Ok(output) = command.args(patterns).env_remove("GIT_LITERAL_PATHSPECS").output() else { return Vec::new() };
     if !output.status.success() {
         return Vec::new();
     }

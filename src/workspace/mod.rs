@@ -12,6 +12,7 @@ mod fields;
 mod find;
 mod image_config;
 pub mod kitmake_yml;
+mod located;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::image::Reference;
 use crate::problem::{Problem, SourceFile};
 pub use build_args::ArgFile;
 pub use build_yml::BuildYml;
@@ -88,6 +90,9 @@ pub struct Package {
     pub default: bool,
     /// What the yml says; `None` when it cannot be read, and then `problems` says why.
     pub build: Option<BuildYml>,
+    /// Org and image without a tag, where they can be read and are a legal name, even if the rest of the yml is wrong: what
+    /// refers to them needs this package.
+    pub identity: Option<Reference>,
     /// The Dockerfile; `None` when it cannot be read, and then `dockerfile_problem` says why.
     pub dockerfile: Option<Dockerfile>,
     /// Why the package cannot be named at all: errors of its yml.
@@ -114,6 +119,7 @@ impl Package {
             yml: yml.to_owned(),
             default: yml == BUILD_YML,
             build: None,
+            identity: None,
             dockerfile: None,
             problems: Vec::new(),
             overrides: Overrides::default(),

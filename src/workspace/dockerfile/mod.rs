@@ -107,12 +107,6 @@ impl Dockerfile {
         Ok(Self { source, parsed })
     }
 
-    /// How many stages it has; at least one.
-    #[must_use]
-    pub fn stage_count(&self) -> usize {
-        self.parsed.stages.len()
-    }
-
     /// The references it makes under a scope.
     #[must_use]
     pub fn resolve(&self, scope: &Scope<'_>) -> Resolution {

@@ -1,6 +1,7 @@
 //! Finding packages on disk, with the real git where git has a say.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::Settled;
-use super::found::right;
+use super::findings::right;
 use super::key::UNKNOWN_ORIGIN;
 use super::node::Node;
 use super::{Inputs, Request};

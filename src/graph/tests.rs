@@ -151,6 +151,17 @@ fn a_reference_made_of_the_preset_hash_follows_the_tag_of_the_command_line() {
 }
 
 #[test]
+fn a_reference_made_of_the_preset_name_follows_the_org_of_the_command_line() {
+    let repo = repo([
+        Pkg::new("k").dockerfile("ARG PKG_IMAGE\nFROM ${PKG_IMAGE}-base:now\n"),
+        Pkg::new("base").image("k-base"),
+        Pkg::new("user").from("other/k-base:now"),
+    ]);
+    assert_eq!(repo.edges("k"), [(Some("base"), "other/k-base:now", Current)]);
+    assert_eq!(repo.edges("user"), [(None, "other/k-base:now", External)]);
+}
+
+#[test]
 fn a_package_without_a_tag_is_still_named() {
     let repo = repo([Pkg::new("base").untagged(), Pkg::new("user").from("t/base:now")]);
     assert_eq!(repo.edges("user"), [(Some("base"), "t/base:now", Stale)]);
