@@ -224,12 +224,12 @@ mod tests {
             assert!(log.steps["A"].partial.len() < 100);
         }
         assert_eq!(log.read(&logs(vec![output("A", "\n")])), ["19999 of 20000"]);
-        let long = "x".repeat(LONGEST);
+        let widest = "x".repeat(LONGEST);
         assert_eq!(
-            log.read(&logs(vec![output("A", &long), output("A", &long), output("A", "y\n")])),
-            [&*long, &long, "y"]
+            log.read(&logs(vec![output("A", &widest), output("A", &widest), output("A", "y\n")])),
+            [&*widest, &widest, "y"]
         );
-        assert_eq!(log.read(&logs(vec![output("A", &format!("{long}\n"))])), [long]);
+        assert_eq!(log.read(&logs(vec![output("A", &format!("{widest}\n"))])), [widest]);
     }
 
     #[test]
