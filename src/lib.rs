@@ -30,6 +30,7 @@ pub mod git;
 pub mod graph;
 pub mod image;
 pub mod memo;
+mod path;
 pub mod pipeline;
 pub mod plan;
 pub mod presence;

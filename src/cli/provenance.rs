@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::git::{self, Dirt, PackageTag, TagOptions};
+use crate::path::clean;
 use crate::workspace::Package;
 
 /// The template that says nothing.
@@ -97,7 +98,7 @@ fn dirt<'a>(dirt: &'a [Dirt], directory: &Path, current: &'a Path) -> impl Itera
 
 /// A path relative to the current directory, with `..` as long as both lie below a common directory; else absolute.
 fn seen_from(current: &Path, path: &Path) -> String {
-    let path = git::clean(path);
+    let path = clean(path);
     let common = current.components().zip(path.components()).take_while(|(a, b)| a == b).count();
     let ups = current.components().count() - common;
     if common <= 1 || ups > 4 {

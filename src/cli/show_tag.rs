@@ -15,6 +15,7 @@ use super::output::Output;
 use super::tag_args::TagArgs;
 use super::{Ended, exit, provenance};
 use crate::git;
+use crate::path::clean;
 use crate::problem::{Class, Fault, Problem};
 use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
 
@@ -131,7 +132,7 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
 fn read_directories(current: &Path, directories: &[PathBuf], yml: &str, strict: bool) -> (Workspace, Vec<PackageId>) {
     let mut packages: BTreeMap<PackageName, Package> = BTreeMap::new();
     let mut names = Vec::new();
-    let yml = git::clean(Path::new(yml)).to_string_lossy().into_owned();
+    let yml = clean(Path::new(yml)).to_string_lossy().into_owned();
     for directory in directories {
         let path = relative(current, directory);
         let name = PackageName::new(&path, &yml);
@@ -146,7 +147,7 @@ fn read_directories(current: &Path, directories: &[PathBuf], yml: &str, strict: 
 
 /// A directory as a package is named: relative to the current directory where it lies below, else absolute.
 fn relative(current: &Path, directory: &Path) -> String {
-    let absolute = git::clean(&current.join(directory));
+    let absolute = clean(&current.join(directory));
     match absolute.strip_prefix(current) {
         Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
         Ok(inside) => inside.to_string_lossy().into_owned(),

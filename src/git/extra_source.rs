@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::locate::clean;
 use super::{Dirt, Error};
+use crate::path::clean;
 use crate::problem::{Problem, SourceFile, span};
 use crate::workspace::build_yml::Located;
 

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::path::clean;
 use crate::problem::Problem;
 
 /// Where a directory is, for git.
@@ -160,36 +161,9 @@ pub fn top_level(directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The path without `.`, `..` and doubled slashes, without asking the disk.
-#[must_use]
-pub fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => match clean.components().next_back() {
-                Some(Component::Normal(_)) => drop(clean.pop()),
-                Some(Component::RootDir) => {}
-                _ => clean.push(".."),
-            },
-            other => clean.push(other),
-        }
-    }
-    clean
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dots_are_cleaned_lexically() {
-        for (path, expected) in
-            [("/r/pkg/b/../a/", "/r/pkg/a"), ("/r/./x//y", "/r/x/y"), ("/../..", "/"), ("x/../../y", "../y")]
-        {
-            assert_eq!(clean(Path::new(path)), Path::new(expected));
-        }
-    }
 
     #[test]
     fn the_nearest_repository_wins_and_a_link_is_itself() {

@@ -1,7 +1,8 @@
 //! Git: one snapshot per repository, and from it the tag of each package.
 //!
-//! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages: five for each
-//! repository that a package or an extra source lies in, and three more if something in it is dirty.
+//! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages. Tags take five
+//! for each repository that a package or an extra source lies in, one more with `--hash-commit`, and two more if something in
+//! it is dirty; the files outside the trees take one, or two where there are submodules. So no repository takes more than ten.
 //!
 //! ```text
 //! packages -> where is each (locate) -> what git knows (snapshot, trees, subject) -> dirty content (content) -> name (tag)
@@ -25,7 +26,7 @@ mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
-pub use locate::{clean, top_level};
+pub use locate::top_level;
 pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
 pub use presets::preset_args;

@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::locate::{Locator, Place, Spot, TreePath, clean};
+use super::locate::{Locator, Place, Spot, TreePath};
 use super::snapshot::{below, list_gitlinks, list_untracked_and_ignored};
 use super::{Dirt, Error, Tags};
+use crate::path::clean;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::Quote;
 use super::extra_source;
-use super::locate::{Locator, Place, Spot, TreePath, clean};
+use super::locate::{Locator, Place, Spot, TreePath};
 use super::snapshot::{Answer, Entry, Question, Snapshot, at_or_below};
 use super::{Dirt, Error, ExtraSource, TagOptions};
+use crate::path::clean;
 use crate::problem::Problem;
 use crate::workspace::{BuildYml, PackageId, Workspace};
 

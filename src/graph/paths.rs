@@ -5,24 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// The path without `.` components and with each `..` taken back.
-pub(super) fn clean(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => match cleaned.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    cleaned.pop();
-                }
-                Some(Component::RootDir | Component::Prefix(_)) => {}
-                None | Some(_) => cleaned.push(".."),
-            },
-            other => cleaned.push(other),
-        }
-    }
-    cleaned
-}
+use crate::path::clean;
 
 /// `path` relative to `root` with `/`, `.` for the root itself; `None` when it lies outside. Both are absolute.
 pub(super) fn below(root: &Path, path: &Path) -> Option<String> {

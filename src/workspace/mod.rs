@@ -10,8 +10,8 @@ mod error;
 mod fields;
 mod find;
 mod image_config;
-mod located;
 pub mod kitmake_yml;
+mod located;
 mod yaml;
 
 use std::io::ErrorKind;

@@ -1,6 +1,7 @@
 //! The rules of build.yml, as tables of texts and what they mean.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use proptest::prelude::*;
 
