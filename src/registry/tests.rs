@@ -597,3 +597,39 @@ async fn what_is_to_be_changed_is_read_and_written_at_the_registry_itself() {
     client.put_manifest(&image(&origin), media_type::OCI_INDEX, INDEX.into()).await.unwrap();
     assert!(mirror.asked().is_empty());
 }
+
+#[tokio::test]
+async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an_old_index_of_a_mirror() {
+    let listing = |architectures: &[&str]| {
+        let entries: Vec<String> = architectures
+            .iter()
+            .map(|architecture| {
+                let (kind, digest) = (media_type::OCI_MANIFEST, digest(architecture.as_bytes()));
+                format!(
+                    r#"{{"mediaType":"{kind}","digest":"{digest}","size":1,
+                    "platform":{{"os":"linux","architecture":"{architecture}"}}}}"#
+                )
+            })
+            .collect();
+        let kind = media_type::OCI_INDEX;
+        format!(r#"{{"schemaVersion":2,"mediaType":"{kind}","manifests":[{}]}}"#, entries.join(","))
+    };
+    let serving = |body: String| {
+        Stub::start(
+            move |asked| {
+                if asked.path.ends_with("/manifests/1") { manifest(&body) } else { Answer::status(404) }
+            },
+        )
+    };
+    let (mirror, origin) = (serving(listing(&["amd64"])).await, serving(listing(&["amd64", "arm64"])).await);
+    let client = mirrored(&origin, &[mirror.address.to_string()]);
+    for (architecture, asked) in [("amd64", 0), ("arm64", 1)] {
+        let platform = crate::image::Platform::linux(architecture);
+        let platforms = [platform.clone()].into();
+        let question = crate::presence::Question { image: image(&origin), platforms, published: true };
+        let no_engine = Error::InvalidDigest { digest: String::new() }.into();
+        let facts = crate::presence::ask(&[question], Err(no_engine), Some(&client), None).await;
+        assert!(facts.in_index(&image(&origin), &platform).found().is_some(), "{architecture}");
+        assert_eq!(origin.count("GET", "/v2/org/image/manifests/1"), asked, "{architecture}");
+    }
+}
