@@ -16,8 +16,8 @@ fn text(files: &Path, path: &str) -> String {
 fn a_full_build_publishes_everything_and_the_next_has_nothing_to_do() {
     let bench = Bench::fresh();
     bench.kitmake(&["plan", ".", "--push", "--check"]).with_code(5);
-    let built = bench.kitmake(&["build", ".", "-j", "8", "--push"]).with_code(0);
-    let mut packages = told(&built, "Built");
+    let first = bench.kitmake(&["build", ".", "-j", "8", "--push"]).with_code(0);
+    let mut packages = told(&first, "Built");
     packages.sort();
     assert_eq!(packages, NEEDS.iter().map(|(package, _)| *package).collect::<Vec<_>>(), "each once");
 
@@ -45,8 +45,8 @@ fn a_full_build_publishes_everything_and_the_next_has_nothing_to_do() {
     let remote = bench.without_engine(&["plan", "."]).with_code(0);
     assert!(remote.stdout.starts_with("nothing to do: "), "{}", remote.stdout);
     bench.without_engine(&["plan", ".", "--push", "--check"]).with_code(0);
-    let build = bench.without_engine(&["build", "."]).with_code(0);
-    assert!(build.stderr.starts_with("nothing to do: "), "{}", build.stderr);
+    let idle = bench.without_engine(&["build", "."]).with_code(0);
+    assert!(idle.stderr.starts_with("nothing to do: "), "{}", idle.stderr);
 }
 
 /// The index lists the one platform, `tag-arch` is the image that it lists, and the labels are right.

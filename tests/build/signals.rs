@@ -37,7 +37,7 @@ impl Slow {
         lines.into_iter().any(|line| String::from_utf8_lossy(&line).ends_with(&command) && line[0] == b's')
     }
 
-    fn wait(&self, what: &str, mut condition: impl FnMut() -> bool, patience: Duration) {
+    fn wait(what: &str, mut condition: impl FnMut() -> bool, patience: Duration) {
         let start = Instant::now();
         while !condition() {
             assert!(start.elapsed() < patience, "waited {patience:?} for {what}");
@@ -50,10 +50,10 @@ impl Slow {
         let said = self.bench.monorepo.root().parent().unwrap().join("stderr");
         let mut command = self.bench.monorepo.kitmake_command(&["push", "pkg/slow", "pkg/vtpm"]);
         let mut child: Child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
-        self.wait("the slow step to run", || self.is_running(), Duration::from_secs(60));
+        Self::wait("the slow step to run", || self.is_running(), Duration::from_mins(1));
         run(std::process::Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()));
         let mut status = None;
-        self.wait(
+        Self::wait(
             "kitmake to end",
             || {
                 status = child.try_wait().unwrap();
@@ -61,7 +61,7 @@ impl Slow {
             },
             SOON,
         );
-        self.wait("the engine to end the step", || !self.is_running(), SOON);
+        Self::wait("the engine to end the step", || !self.is_running(), SOON);
         (status.unwrap().code(), fs::read_to_string(said).unwrap())
     }
 }
