@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
 
@@ -85,11 +86,14 @@ pub struct Prepared {
     pub client: Client,
     /// Hashes of files, to be saved by a command that may write.
     pub memo: Memo,
+    /// When the tree began to be looked at.
+    pub planned_at: SystemTime,
 }
 
 /// Goes the whole road. What waits for the engine and the registry does so on `runtime`; git and the hashing of files
 /// block this thread, which must not be one of the runtime's.
 pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Problem> {
+    let planned_at = SystemTime::now();
     if let Some(commit) = settings.tags.hash_commit.as_deref().filter(|commit| *commit != "HEAD") {
         return Err(plan::PlanError::OtherCommit { commit: commit.to_owned() }.into());
     }
@@ -146,7 +150,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     };
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let plan = plan::plan(inputs, &request, &demand);
-    Ok(Prepared { plan, engine, client, memo })
+    Ok(Prepared { plan, engine, client, memo, planned_at })
 }
 
 /// One question per image of the demand, and per image of this repository that one of them is pinned to.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::builder::{Connection, Proxies};
 use crate::git::TagOptions;
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::plan::{OnOutdated, Platforms};
 use crate::workspace::KitmakeYml;
 
@@ -169,12 +169,26 @@ pub fn parse_platforms(text: &str) -> Result<Platforms, String> {
             if Platform::ARCHITECTURES.contains(&part) {
                 return Ok(Platform::linux(part));
             }
-            part.parse::<Platform>().map_err(|error| error.to_string())
+            let platform = part.parse::<Platform>().map_err(|error| error.to_string())?;
+            if platform.os() == "linux" && !Platform::ARCHITECTURES.contains(&platform.architecture()) {
+                let known = Platform::ARCHITECTURES.join(", ");
+                return Err(format!("`{}` is no architecture; those of Linux are {known}", platform.architecture()));
+            }
+            Ok(platform)
         })
         .collect::<Result<Vec<_>, _>>()?;
     platforms.sort();
     platforms.dedup();
     Ok(Platforms::These(platforms))
+}
+
+/// Reads `--registry`: `HOST[:PORT][/PREFIX]`; empty means docker.io.
+pub fn parse_registry(text: &str) -> Result<String, String> {
+    let named = format!("{}/x", text.trim_end_matches('/')).parse::<Reference>();
+    if text.is_empty() || named.is_ok_and(|image| image.host().is_some()) {
+        return Ok(text.to_owned());
+    }
+    Err("it is HOST[:PORT][/PREFIX] without a scheme; a host has a dot or a port, or is `localhost`".to_owned())
 }
 
 /// `path` relative to `root`, with `/`; `.` for the root itself and for what lies outside it.
@@ -193,6 +207,18 @@ mod tests {
         let these = |names: &[&str]| Ok(Platforms::These(names.iter().map(|name| Platform::linux(name)).collect()));
         assert_eq!(parse_platforms("all"), Ok(Platforms::Arches));
         assert_eq!(parse_platforms("linux/arm64,amd64,arm64"), these(&["amd64", "arm64"]));
-        assert!(parse_platforms("x86").is_err());
+        for wrong in ["x86", "linux/arm46", "linux/AMD64", "amd64,"] {
+            assert!(parse_platforms(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_registry_is_a_host_with_an_optional_prefix() {
+        for right in ["", "reg.io", "reg.io:5000/mirror/", "localhost", "127.0.0.1:5000"] {
+            assert_eq!(parse_registry(right), Ok(right.to_owned()));
+        }
+        for wrong in ["http://x", "mirror", "a b", "x:y:z", "reg.io/Upper", "reg.io/a:tag"] {
+            assert!(parse_registry(wrong).is_err(), "{wrong}");
+        }
     }
 }

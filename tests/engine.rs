@@ -84,6 +84,7 @@ impl Bench {
             labels: BTreeMap::new(),
             network: false,
             no_cache: false,
+            planned_at: None,
             registries: Vec::new(),
             tags: vec![self.name(name)],
         }

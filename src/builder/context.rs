@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use miette::Diagnostic;
 use tar::{Builder, EntryType, Header};
@@ -37,8 +38,8 @@ pub enum ContextError {
         reason: String,
     },
 
-    /// It shrank between the look at its size and its last byte.
-    #[error("`{}` changed while it was read into the build context", path.display())]
+    /// It changed since the plan looked at it, or shrank while it was read.
+    #[error("`{}` changed after the build was planned", path.display())]
     #[diagnostic(code(builder::context_changed), help("build again when nothing writes to the tree any more"))]
     Changed {
         /// On disk.
@@ -105,6 +106,7 @@ pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>
         tar: Builder::new(out),
         skipped: replaced.as_ref().map(|(path, _)| path.clone()),
         skipped_metadata: None,
+        planned_at: request.planned_at,
     };
     // A link to the package directory is the directory; a link as an extra source is stored as a link, as in linuxkit.
     let excludes = Excludes::lossy(&request.exclude);
@@ -126,6 +128,8 @@ pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>
 
 struct Writer<W: Write> {
     tar: Builder<W>,
+    /// What changed later than this is not what the tag and the key stand for.
+    planned_at: Option<SystemTime>,
     /// The entry that is written at the end instead, with another text.
     skipped: Option<PathBuf>,
     skipped_metadata: Option<Metadata>,
@@ -152,6 +156,7 @@ impl<W: Write> Writer<W> {
             // `join` with the empty path of the root leaves a trailing slash, which `components` drops.
             let name: PathBuf = inside(entry.path()).components().collect();
             if name.as_os_str().is_empty() {
+                self.check_age(entry.path())?;
                 let directory = if follow_root { source.is_dir() } else { entry.file_type().is_dir() };
                 if directory {
                     continue;
@@ -164,8 +169,21 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    fn entry(&mut self, path: &Path, name: &Path) -> Result<(), WriteError> {
+    /// A directory changes with the names in it, so that a removed file is noticed, too.
+    fn check_age(&self, path: &Path) -> Result<Metadata, ContextError> {
         let metadata = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
+        let changed = u64::try_from(metadata.ctime()).ok().and_then(|seconds| {
+            let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
+            UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+        });
+        match (self.planned_at, changed) {
+            (Some(planned), Some(changed)) if changed > planned => Err(ContextError::Changed { path: path.to_owned() }),
+            _ => Ok(metadata),
+        }
+    }
+
+    fn entry(&mut self, path: &Path, name: &Path) -> Result<(), WriteError> {
+        let metadata = self.check_age(path)?;
         if self.skipped.as_deref() == Some(name) && !metadata.is_dir() {
             self.skipped_metadata = Some(metadata);
             return Ok(());

@@ -16,6 +16,7 @@ mod stream;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use crate::image::Platform;
 
@@ -53,6 +54,8 @@ pub struct BuildRequest {
     pub network: bool,
     /// Whether the engine's build cache is not to be used.
     pub no_cache: bool,
+    /// When the tree was looked at: what changed later fails the build. `None` takes the tree as it is.
+    pub planned_at: Option<SystemTime>,
     /// Hosts of the registries that the Dockerfile's images may be pulled from.
     pub registries: Vec<String>,
     /// Names the image gets when the build is done.

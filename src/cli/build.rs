@@ -42,7 +42,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
     let settings = args.planning.settings(place, push).map_err(|problem| vec![problem])?;
     let mut prepared = prepare(&settings, output, runtime)?;
     if args.dry_run {
-        print(&prepared, output, args.format);
+        print(&prepared, output, args.format)?;
         return if prepared.plan.problems.is_empty() { Ok(exit::DONE) } else { Err(prepared.plan.problems) };
     }
     // A memo only makes the next command quicker: nothing is lost with it.
@@ -86,7 +86,7 @@ fn nothing_to_do(plan: &Plan) -> String {
 
 /// Runs the steps and returns the exit code.
 async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
-    let Prepared { plan, engine, client, .. } = prepared;
+    let Prepared { plan, engine, client, planned_at, .. } = prepared;
     let (engine, info) = engine.map_err(|problem| vec![problem])?;
     let limits = Limits::new(args.jobs.map_or(info.cpus.max(1), usize::from), args.keep_going);
     let logs = Logs::create(&environment.state).unwrap_or_else(|error| {
@@ -94,7 +94,7 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         Logs::disabled()
     });
     let steps = Arc::new(plan.steps);
-    let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone());
+    let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone(), planned_at);
     let mut reporter = output.reporter();
     let started = Instant::now();
     let (sender, events) = run::channel();

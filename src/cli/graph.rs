@@ -57,9 +57,10 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
         let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
         package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
     }
-    output.data(&match args.format {
+    let text = match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),
-    });
+    };
+    output.data(&text)?;
     Ok(exit::DONE)
 }

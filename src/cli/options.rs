@@ -8,7 +8,7 @@ use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use crate::plan::{OnOutdated, Platforms};
 use crate::problem::Problem;
-use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, relative};
+use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, parse_registry, relative};
 use crate::workspace::find_root;
 
 /// Where the command runs.
@@ -26,6 +26,9 @@ enum PlaceError {
     #[error("`{}` cannot be used as the root: {reason}", path.display())]
     #[diagnostic(code(cli::no_directory), help("`-C DIR` names an existing directory"))]
     NoDirectory { path: PathBuf, reason: String },
+    #[error("`{}` lies in no workspace: neither it nor a parent has a kitmake.yml or is a git repository", path.display())]
+    #[diagnostic(code(cli::no_root), help("go to the repository, or name a root with `-C DIR`"))]
+    NoRoot { path: PathBuf },
 }
 
 impl crate::problem::Fault for PlaceError {
@@ -41,7 +44,7 @@ impl Place {
         if self.directory.is_some() {
             return Ok((directory, ".".to_owned()));
         }
-        let root = find_root(&directory);
+        let Some(root) = find_root(&directory) else { return Err(PlaceError::NoRoot { path: directory }.into()) };
         let current = relative(&root, &directory);
         Ok((root, current))
     }
@@ -79,7 +82,7 @@ pub(super) struct PlanningArgs {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
     pub(super) on_outdated: OnOutdated,
     /// Where images without a host in their name live
-    #[arg(long, value_name = "HOST[/PREFIX]", env = "KITMAKE_REGISTRY")]
+    #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     pub(super) registry: Option<String>,
     /// Speak to this registry without TLS (may be repeated)
     #[arg(long, value_name = "HOST", action = ArgAction::Append)]

@@ -5,9 +5,23 @@ use std::io::{self, IsTerminal, Write};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Severity};
 
 use super::{Progress, When};
-use crate::problem::Problem;
+use crate::problem::{Class, Fault, Problem};
 use crate::report::{Plain, Reporter, Tty, Verbosity};
 use crate::settings::Environment;
+
+/// Standard output does not take what is to be printed.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("standard output cannot be written: {reason}")]
+#[diagnostic(code(cli::output), help("give it a file or pipe that takes it"))]
+struct OutputError {
+    reason: String,
+}
+
+impl Fault for OutputError {
+    fn class(&self) -> Class {
+        Class::Infrastructure
+    }
+}
 
 /// How this process speaks.
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +55,16 @@ impl Output {
         Self { color, tty, progress: progress != Progress::None, quiet, verbose }
     }
 
-    /// Data; a reader that has gone away ends it quietly.
+    /// Data; a reader that has gone away ends it quietly, any other failure is an error.
     #[expect(clippy::unused_self, reason = "all words go through the one value that knows how to speak")]
-    pub(super) fn data(&self, text: &str) {
+    pub(super) fn data(&self, text: &str) -> Result<(), Vec<Problem>> {
         let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(vec![OutputError { reason: error.to_string() }.into()])
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A message.

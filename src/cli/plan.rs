@@ -36,7 +36,7 @@ pub(super) enum Format {
 pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Runtime) -> Ended {
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
     let prepared = prepare(&settings, output, runtime)?;
-    print(&prepared, output, args.format);
+    print(&prepared, output, args.format)?;
     if !prepared.plan.problems.is_empty() {
         return Err(prepared.plan.problems);
     }
@@ -58,9 +58,10 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
 }
 
 /// The same for `plan` and `build --dry-run`.
-pub(super) fn print(prepared: &Prepared, output: &Output, format: Format) {
-    output.data(&match format {
+pub(super) fn print(prepared: &Prepared, output: &Output, format: Format) -> Result<(), Vec<Problem>> {
+    let text = match format {
         Format::Text => plan::text(&prepared.plan, output.verbose > 0),
         Format::Json => plan::json(&prepared.plan),
-    });
+    };
+    output.data(&text)
 }

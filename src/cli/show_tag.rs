@@ -48,6 +48,8 @@ struct Shown {
     text: String,
     /// For standard error.
     warnings: Vec<Problem>,
+    /// What is wrong with packages that were not asked for by name, which fail no other.
+    problems: Vec<Problem>,
 }
 
 /// A directory that is no package.
@@ -86,15 +88,20 @@ pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
     for warning in &shown.warnings {
         output.warning(warning);
     }
-    output.data(&shown.text);
-    Ok(exit::DONE)
+    output.data(&shown.text)?;
+    if shown.problems.is_empty() { Ok(exit::DONE) } else { Err(shown.problems) }
 }
 
 /// Computes the tags that were asked for.
 fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Shown, Vec<Problem>> {
     let one = |problem| vec![problem];
     let current = place.working_directory().map_err(one)?;
-    let (root, _) = place.root().map_err(one)?;
+    // A directory that is named needs no workspace around it.
+    let root = match place.root() {
+        Ok((root, _)) => root,
+        Err(problem) if arguments.directories.is_empty() => return Err(vec![problem]),
+        Err(_) => current.clone(),
+    };
     let read = arguments.ymls.options();
     let (workspace, order) = if arguments.directories.is_empty() {
         all_packages(&root, &read).map_err(one)?
@@ -124,7 +131,12 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
             None => {}
         }
     }
-    if problems.is_empty() { Ok(Shown { text, warnings }) } else { Err(problems) }
+    // As in linuxkit, one bad directory among those named suppresses all output.
+    if problems.is_empty() || arguments.directories.is_empty() {
+        Ok(Shown { text, warnings, problems })
+    } else {
+        Err(problems)
+    }
 }
 
 /// A workspace of exactly the packages in these absolute directories, and their ids in the order given.

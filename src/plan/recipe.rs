@@ -120,6 +120,7 @@ impl<'a> Recipe<'a> {
             platform: self.platform.clone(),
             build_args: self.build_args(),
             labels,
+            planned_at: None,
             registries: self.registries(),
             network: self.build.network,
             no_cache: self.build.disable_cache,

@@ -111,8 +111,14 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
         };
         (platform.clone(), fact)
     });
-    let (index, arch_tags) = tokio::join!(ask_index(client, image, platforms), join_all(suffixed));
+    let (mut index, arch_tags) = tokio::join!(ask_index(client, image, platforms), join_all(suffixed));
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
+    if let Fact::Yes(listed) = &index {
+        index = match without_vanished(client, image, listed, &arch_tags).await {
+            Ok(listed) => Fact::Yes(listed),
+            Err(problem) => Fact::Unknown(problem),
+        };
+    }
     // An index tells the key of what it lists; an image that no index lists yet is asked for its own label.
     let listed = index.found().cloned().unwrap_or_default();
     for (platform, fact) in &mut arch_tags {
@@ -130,6 +136,29 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
         }
     }
     Registered { index, arch_tags }
+}
+
+/// What an index lists, without the images that have gone from the registry: it may outlive them. Where the `tag-arch`
+/// is there, so is the image.
+async fn without_vanished(
+    client: &Client,
+    image: &Reference,
+    listed: &BTreeMap<Platform, Found>,
+    arch_tags: &BTreeMap<Platform, Fact<Found>>,
+) -> Result<BTreeMap<Platform, Found>, Problem> {
+    let mut there = BTreeMap::new();
+    for (platform, found) in listed {
+        let suffixed = arch_tags.get(platform).is_some_and(|fact| fact.found().is_some());
+        let by_digest = format!("{}@{}", image.name(), found.digest).parse::<Reference>();
+        let gone = match by_digest {
+            Ok(by_digest) if !suffixed => client.head(&by_digest).await?.is_none(),
+            _ => false,
+        };
+        if !gone {
+            there.insert(platform.clone(), found.clone());
+        }
+    }
+    Ok(there)
 }
 
 async fn ask_index(

@@ -615,11 +615,14 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
         format!(r#"{{"schemaVersion":2,"mediaType":"{kind}","manifests":[{}]}}"#, entries.join(","))
     };
     let serving = |body: String| {
-        Stub::start(
-            move |asked| {
-                if asked.path.ends_with("/manifests/1") { manifest(&body) } else { Answer::status(404) }
-            },
-        )
+        Stub::start(move |asked| {
+            let listed = ["amd64", "arm64"].into_iter().find(|name| asked.path.ends_with(&digest(name.as_bytes())));
+            match listed {
+                Some(name) => manifest(name),
+                None if asked.path.ends_with("/manifests/1") => manifest(&body),
+                None => Answer::status(404),
+            }
+        })
     };
     let (mirror, origin) = (serving(listing(&["amd64"])).await, serving(listing(&["amd64", "arm64"])).await);
     let client = mirrored(&origin, &[mirror.address.to_string()]);

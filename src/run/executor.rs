@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -16,6 +17,11 @@ use crate::registry::{Client, Content, Entry, Index, media_type};
 /// How often an index is read again until it names what was written.
 const INDEX_ATTEMPTS: u32 = 5;
 
+/// How often a push is tried.
+const PUSH_ATTEMPTS: u32 = 3;
+/// How long to wait before the second push; twice as long before each further one.
+const PUSH_WAIT: Duration = Duration::from_secs(1);
+
 /// Runs steps for real.
 #[derive(Debug)]
 pub struct Executor {
@@ -23,19 +29,28 @@ pub struct Executor {
     client: Client,
     steps: Arc<Vec<Step>>,
     proxies: Proxies,
+    planned_at: SystemTime,
     /// What an image that is used by its digest is called on the builder when a mirror gave it.
     mirrored: Mutex<BTreeMap<String, String>>,
 }
 
 impl Executor {
-    /// An executor of `steps`; `proxies` are handed to each build as they are.
+    /// An executor of `steps`, which were planned from what the tree was at `planned_at`; `proxies` are handed to each
+    /// build as they are.
     #[must_use]
-    pub fn new(engine: Engine, client: Client, steps: Arc<Vec<Step>>, proxies: Proxies) -> Self {
-        Self { engine, client, steps, proxies, mirrored: Mutex::default() }
+    pub fn new(
+        engine: Engine,
+        client: Client,
+        steps: Arc<Vec<Step>>,
+        proxies: Proxies,
+        planned_at: SystemTime,
+    ) -> Self {
+        Self { engine, client, steps, proxies, planned_at, mirrored: Mutex::default() }
     }
 
     async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
         let mut request = request.clone();
+        request.planned_at = Some(self.planned_at);
         for (name, value) in &self.proxies.0 {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
@@ -118,13 +133,13 @@ impl Executor {
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
         match source {
             PushSource::Builder(local) if local.canonical() == to.canonical() => {
-                self.engine.push(to, &self.auth(host_of(to)).await?, log).await
+                self.push_name(to, &self.auth(host_of(to)).await?, &log).await
             }
             PushSource::Builder(local) => {
                 let auth = self.auth(host_of(to)).await?;
                 let keep = self.is_known(to).await?;
                 self.engine.tag(&local.to_string(), to).await?;
-                let pushed = self.engine.push(to, &auth, log).await;
+                let pushed = self.push_name(to, &auth, &log).await;
                 let untagged = if keep { Ok(()) } else { self.engine.untag(to).await };
                 pushed.and(untagged)
             }
@@ -137,6 +152,24 @@ impl Executor {
                 Ok(())
             }
         }
+    }
+
+    /// Pushes, and again where the transfer broke off: registries answer uploads of one layer at the same time with
+    /// server errors, and the engine does not ask twice.
+    async fn push_name(&self, to: &Reference, auth: &RegistryAuth, log: &mpsc::Sender<String>) -> Result<(), Problem> {
+        let mut wait = PUSH_WAIT;
+        for _ in 1..PUSH_ATTEMPTS {
+            match self.engine.push(to, auth, log.clone()).await {
+                Err(problem) if problem.code() == "builder::transfer" => {
+                    // Nobody reads the log of a step that has been cancelled.
+                    let _ = log.send(format!("{problem}; pushing again")).await;
+                }
+                ended => return ended,
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        self.engine.push(to, auth, log.clone()).await
     }
 
     /// Writes the union of what the index lists and of `entries`, and reads it again until it lists them: another

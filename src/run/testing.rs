@@ -28,6 +28,7 @@ pub(crate) fn build(package: &str, needs: &[u32]) -> Step {
         labels: BTreeMap::new(),
         network: false,
         no_cache: false,
+        planned_at: None,
         registries: Vec::new(),
         tags: Vec::new(),
     };

@@ -49,12 +49,12 @@ impl Options {
 }
 
 /// Where the workspace around a directory begins: the nearest parent, itself included, with a kitmake.yml; else the
-/// nearest with a `.git`; else the directory itself.
+/// nearest with a `.git`.
 #[must_use]
-pub fn find_root(start: &Path) -> PathBuf {
+pub fn find_root(start: &Path) -> Option<PathBuf> {
     let start = absolute(start);
     let nearest = |name: &str| start.ancestors().find(|directory| directory.join(name).exists()).map(Path::to_owned);
-    nearest(kitmake_yml::FILE_NAME).or_else(|| nearest(".git")).unwrap_or_else(|| start.clone())
+    nearest(kitmake_yml::FILE_NAME).or_else(|| nearest(".git"))
 }
 
 /// Reads every package below `root`, in parallel.

@@ -21,6 +21,7 @@ fn request(directory: &Path) -> BuildRequest {
         labels: std::collections::BTreeMap::new(),
         network: true,
         no_cache: false,
+        planned_at: None,
         registries: Vec::new(),
         tags: Vec::new(),
     }
@@ -249,7 +250,7 @@ fn what_is_missing_or_special_is_an_error_that_names_it() {
 #[test]
 fn a_file_that_shrinks_while_it_is_read_is_an_error_and_one_that_grows_keeps_its_first_size() {
     let path = Path::new("f");
-    let mut writer = Writer { tar: Builder::new(Vec::new()), skipped: None, skipped_metadata: None };
+    let mut writer = Writer { tar: Builder::new(Vec::new()), planned_at: None, skipped: None, skipped_metadata: None };
     writer.file(&mut plain_header(), path, b"12345".as_slice(), 3, path).unwrap();
     let error = writer.file(&mut plain_header(), path, b"12".as_slice(), 3, path).unwrap_err();
     assert!(matches!(error, WriteError::Source(ContextError::Changed { .. })), "{error:?}");
@@ -315,4 +316,23 @@ proptest! {
         prop_assert_eq!(&file.text, "text");
         prop_assert_eq!(link.link.as_deref(), Some(target.as_str()));
     }
+}
+
+#[test]
+fn what_changes_after_the_plan_fails_the_build_and_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("f"), "planned").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let mut request = request(directory.path());
+    request.planned_at = Some(SystemTime::now());
+    assert!(write(&request, Vec::new(), Vec::new()).is_ok());
+    std::thread::sleep(Duration::from_millis(50));
+    let changed = |request: &BuildRequest| match write(request, Vec::new(), Vec::new()) {
+        Err(WriteError::Source(ContextError::Changed { path })) => Some(path),
+        _ => None,
+    };
+    fs::write(directory.path().join("f"), "edited").unwrap();
+    assert_eq!(changed(&request), Some(directory.path().join("f")));
+    fs::remove_file(directory.path().join("f")).unwrap();
+    assert_eq!(changed(&request), Some(directory.path().to_owned()), "a removed file changes its directory");
 }

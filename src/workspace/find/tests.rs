@@ -244,12 +244,12 @@ fn a_root_that_is_no_directory_is_a_usage_error() {
 }
 
 #[test]
-fn the_root_is_the_nearest_kitmake_yml_else_the_top_level_else_the_start() {
+fn the_root_is_the_nearest_kitmake_yml_else_the_top_level() {
     let root = root(&[("r/sub/kitmake.yml", ""), ("r/sub/pkg/a/build.yml", ""), ("r/other/x", ""), ("n/x", "")]);
     git(&root.path().join("r"), &["init", "-q"]);
-    let found = |path: &str| find_root(&root.path().join(path)).strip_prefix(root.path()).unwrap().to_owned();
+    let found = |path: &str| find_root(&root.path().join(path)).unwrap().strip_prefix(root.path()).unwrap().to_owned();
     assert_eq!(found("r/sub/pkg/a"), Path::new("r/sub"));
     assert_eq!(found("r/sub"), Path::new("r/sub"));
     assert_eq!(found("r/other"), Path::new("r"));
-    assert_eq!(found("n"), Path::new("n"));
+    assert_eq!(find_root(&root.path().join("n")), None);
 }
