@@ -22,10 +22,13 @@
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
 //! quick. Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
-//! [`problem`] (what is wrong, where, what to do, and which exit code it means).
+//! [`problem`] (what is wrong, where, what to do, and which exit code it means). Small tools that several stages share:
+//! [`excludes`] (patterns that keep files out of a context), `path` (paths by their text) and `process` (how git is
+//! started).
 
 pub mod builder;
 pub mod cli;
+pub mod excludes;
 pub mod git;
 pub mod graph;
 pub mod image;

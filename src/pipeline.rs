@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
 
-use crate::builder::{Engine, Excludes, Info};
+use crate::builder::{Engine, Info};
+use crate::excludes::Excludes;
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
 use crate::image::{Platform, Reference};

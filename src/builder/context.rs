@@ -19,7 +19,8 @@ use miette::Diagnostic;
 use tar::{Builder, EntryType, Header};
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BuildRequest, Excludes};
+use super::BuildRequest;
+use crate::excludes::Excludes;
 use crate::problem::{Class, Fault};
 
 /// Why a build context cannot be made.

@@ -9,7 +9,6 @@ mod context;
 mod credentials;
 mod engine;
 mod error;
-mod excludes;
 mod log;
 mod stream;
 
@@ -25,7 +24,6 @@ pub use context::ContextError;
 pub use credentials::RegistryAuth;
 pub use engine::{Engine, Info, StoredImage};
 pub use error::{BuildError, Error, Failure};
-pub use excludes::Excludes;
 
 /// One build of one image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]

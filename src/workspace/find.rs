@@ -20,7 +20,7 @@ use super::{
     ArgFile, BUILD_YML, Dockerfile, KitmakeYml, Overrides, Package, Workspace, child, join, kitmake_yml, lexical,
     reason,
 };
-use crate::builder::Excludes;
+use crate::excludes::Excludes;
 use crate::problem::{Problem, SourceFile, span};
 use crate::process::git_command;
 

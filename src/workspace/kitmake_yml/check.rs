@@ -9,7 +9,7 @@ use serde_yaml::{Location, Spanned};
 
 use super::file::{File, Long, Pin, Text, Written, range};
 use super::{Entry, KitmakeYml, Overrides, StalePin};
-use crate::builder::Excludes;
+use crate::excludes::Excludes;
 use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile, span};
 use crate::workspace::build_yml::{self, Declaration, Located};
