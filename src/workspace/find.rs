@@ -95,12 +95,10 @@ pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: 
     let directory = join(root, path);
     let yml_path = child(path, yml);
     let mut package = Package { overrides: config.overrides(path, yml), ..Package::new(path, yml) };
-    match std::fs::read_to_string(directory.join(yml)) {
+    match read_text(&directory.join(yml)) {
         Ok(text) => {
             let source = SourceFile::new(yml_path, text);
-            let read = |file: &str| {
-                std::fs::read_to_string(directory.join(file)).map_err(|error| io::Error::other(reason(&error)))
-            };
+            let read = |file: &str| read_text(&directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
             let reading = Reading { strict, org: config.org.as_deref() };
             let Parsed { build, identity, problems, warnings } = build_yml::parse(&source, path, reading, &read);
             (package.build, package.identity) = (build, identity);
@@ -136,7 +134,7 @@ pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: 
 /// The build args that kitmake.yml names for the package in the directory `path`.
 fn build_args(root: &Path, path: &str, file: &Located<String>, config: &KitmakeYml) -> Result<ArgFile, Problem> {
     let relative = child(path, &file.value);
-    match std::fs::read_to_string(root.join(&relative)) {
+    match read_text(&root.join(&relative)) {
         Ok(text) => Ok(ArgFile::parse(SourceFile::new(relative, text))),
         Err(error) => Err(Error::UnreadableBuildArgs {
             path: relative,
@@ -148,6 +146,11 @@ fn build_args(root: &Path, path: &str, file: &Located<String>, config: &KitmakeY
         }
         .into()),
     }
+}
+
+/// The text of a file; a pipe or device, which could be waited for without end, is none.
+fn read_text(path: &Path) -> io::Result<String> {
+    if path.metadata()?.is_file() { std::fs::read_to_string(path) } else { Err(io::Error::other("it is no file")) }
 }
 
 /// What the missing Dockerfile at `relative` is made from, relative to the root.
@@ -177,7 +180,7 @@ fn dockerfile(
         return Err(Error::InvalidValue { message, help, source_code: config.source.named(), span: at }.into());
     }
     let relative = child(path, &relative);
-    match std::fs::read_to_string(root.join(&relative)) {
+    match read_text(&root.join(&relative)) {
         Ok(text) => Dockerfile::parse(SourceFile::new(relative, text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let template = template(root, &relative);
