@@ -91,7 +91,7 @@ if "$quick"; then
     check tests cargo test --locked --lib
     skip dependencies "--quick"
 else
-    check tests cargo test --locked
+    check tests cargo test --locked --no-fail-fast
     if ensure_cargo_deny; then
         # Advisories come from outside the registry and change without a change here.
         check dependencies cargo deny --locked check bans licenses sources
