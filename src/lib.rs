@@ -23,7 +23,7 @@
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
 //! quick. Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
 //! [`problem`] (what is wrong, where, what to do, and which exit code it means). Small tools that several stages share:
-//! [`excludes`] (patterns that keep files out of a context), `path` (paths by their text) and `process` (how git is
+//! [`excludes`] (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is
 //! started).
 
 pub mod builder;
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod excludes;
 pub mod git;
 pub mod graph;
+mod hex;
 pub mod image;
 pub mod memo;
 mod path;

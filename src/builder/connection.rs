@@ -4,7 +4,7 @@
 //! [`Connection`] is resolved to an [`Endpoint`] by reading docker's configuration files only. Engines behind ssh are
 //! not spoken to; the error says how to reach one through a tunnel.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
+use crate::hex::hex;
 
 /// Where the engine is looked for.
 #[derive(Debug, Clone, Default)]
@@ -177,10 +178,7 @@ fn address(host: &str, rest: &str, default_port: &str) -> Result<String, Error> 
 
 /// The name of the directories of a context: the SHA-256 of its name in hexadecimal digits.
 fn context_id(name: &str) -> String {
-    Sha256::digest(name).iter().fold(String::new(), |mut id, byte| {
-        write!(id, "{byte:02x}").expect("writing to a string does not fail");
-        id
-    })
+    hex(&Sha256::digest(name))
 }
 
 fn unsupported(host: &str, reason: &str) -> Error {

@@ -23,8 +23,8 @@ use super::locate::Locator;
 use super::snapshot::{self, Answer};
 use super::subject::{Answers, HEAD, Measured, Subject, View};
 use super::template;
-use super::trees::hex;
 use super::{Error, ExtraSource, ImageName};
+use crate::hex::hex;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 

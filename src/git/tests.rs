@@ -259,7 +259,7 @@ fn extra_sources_are_hashed_in_order_each_in_its_repository() {
     sandbox.commit("r");
     let tag = sandbox.tag("pkg/a");
     let ids = [sandbox.id("r", "HEAD:pkg/a"), sandbox.id("r", "HEAD:lib"), sandbox.id("other", "HEAD:d")];
-    assert_eq!(tag.hash, trees::hex(&sha1::Sha1::digest(ids.concat())));
+    assert_eq!(tag.hash, crate::hex::hex(&sha1::Sha1::digest(ids.concat())));
     let lines: Vec<(&str, u32)> =
         tag.extra_sources.iter().map(|source| (source.destination.as_str(), source.line)).collect();
     assert_eq!(lines, [("vendor/lib", 3), ("/ext", 4)]);
@@ -271,7 +271,7 @@ fn extra_sources_are_hashed_in_order_each_in_its_repository() {
     assert_eq!(dirty.extra_sources[1].dirt, [Dirt::Untracked("d/new".into())]);
     let suffix = |files: &[&str]| {
         let bytes: Vec<u8> = files.iter().flat_map(|file| fs::read(sandbox.base.join(file)).unwrap()).collect();
-        format!("{}-dirty-{}", tag.hash, &trees::hex(&Sha256::digest(bytes))[..7])
+        format!("{}-dirty-{}", tag.hash, &crate::hex::hex(&Sha256::digest(bytes))[..7])
     };
     let package = ["r/pkg/a/build.yml", "r/pkg/a/sub/y", "r/pkg/a/x"];
     assert_eq!(dirty.hash, suffix(&[&package[..], &["other/d/e", "other/d/new"]].concat()));

@@ -5,13 +5,13 @@
 //! same large trees over and over, and a listing limited to many paths compares each entry with each path.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 
 use super::process::{cannot_run, command, failed};
+use crate::hex::hex;
 use crate::problem::Problem;
 
 /// A commit's root tree and the entries that were asked for.
@@ -175,13 +175,4 @@ impl<'a> Iterator for Entries<'a> {
         self.rest = &self.rest[nul + 1 + self.id_length..];
         Some(entry)
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::descriptor::{Descriptor, media_type, platform};
 use super::error::Error;
 use super::index::Index;
+use crate::hex::hex;
 use crate::image::Platform;
 use crate::problem::Problem;
 
@@ -99,13 +100,7 @@ impl ImageConfig {
 /// The digest of content.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    let mut text = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 
 /// Whether a text is a digest that can be checked.
