@@ -124,54 +124,78 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         docker_config: settings.environment.docker_config.clone(),
         ..registry::Options::default()
     })?;
-    let questions = questions(tags, graph, &demand);
-    let asked = (!settings.offline).then_some(&client);
-    let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
-    let facts: Facts = runtime.block_on(ask(&questions, store, asked, registry.as_deref()));
-
-    let mut memo = Memo::open(&settings.environment.cache, &settings.root);
-    let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
-    let assume_missing: BTreeSet<PackageId> = match &settings.assume_missing {
-        AssumeMissing::Nothing => BTreeSet::new(),
-        AssumeMissing::Everything => workspace.ids().collect(),
-        AssumeMissing::These(selectors) => {
-            selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
-        }
-    };
     let request = Request {
         selected: selected.clone(),
         platforms,
         builder,
         registry,
-        push: settings.push,
+        build: settings.build,
+        publish: settings.publish.clone(),
         force: settings.force,
         pull: settings.pull,
-        assume_missing,
+        assume_missing: assume_missing(settings, workspace)?,
         on_outdated: settings.on_outdated,
     };
+    let questions = questions(&surveyed, &request, &demand);
+    let asked = (!settings.offline).then_some(&client);
+    let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
+    let facts: Facts = runtime.block_on(ask(&questions, store, asked, request.registry.as_deref()));
+
+    let mut memo = Memo::open(&settings.environment.cache, &settings.root);
+    let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let plan = plan::plan(inputs, &request, &demand);
     Ok(Prepared { plan, engine, client, memo, planned_at })
 }
 
+/// The packages that count as missing where their presence cannot be asked.
+fn assume_missing(settings: &Settings, workspace: &Workspace) -> Result<BTreeSet<PackageId>, Problem> {
+    Ok(match &settings.assume_missing {
+        AssumeMissing::Nothing => BTreeSet::new(),
+        AssumeMissing::Everything => workspace.ids().collect(),
+        AssumeMissing::These(selectors) => {
+            selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
+        }
+    })
+}
+
 /// One question per image of the demand, and per image of this repository that one of them is pinned to.
-fn questions(tags: &Tags, graph: &Graph, demand: &Demand) -> Vec<Question> {
-    let mut platforms: BTreeMap<(Reference, bool), BTreeSet<Platform>> = BTreeMap::new();
+fn questions(surveyed: &Surveyed, request: &Request, demand: &Demand) -> Vec<Question> {
+    let Surveyed { workspace, tags, graph, selected } = surveyed;
+    let mut questions: BTreeMap<(Reference, bool), Question> = BTreeMap::new();
+    for &package in selected.iter().filter(|_| request.publish.is_some()) {
+        let Some(tag) = tags.get(package) else { continue };
+        let Ok(image) = tag.output.reference() else { continue };
+        let question = about(&mut questions, image, !tag.is_dirty());
+        question.written = true;
+        question.release = request.publish.as_ref().and_then(|publish| Some(publish.release.as_ref()?.name.clone()));
+        if request.only_index() {
+            question.platforms = plan::indexed_platforms(workspace, package);
+        }
+    }
     for node in &demand.nodes {
         let Some(tag) = tags.get(node.0) else { continue };
         if let Ok(image) = tag.output.reference() {
-            platforms.entry((image.clone(), !tag.is_dirty())).or_default().insert(node.1.clone());
+            about(&mut questions, image, !tag.is_dirty()).platforms.insert(node.1.clone());
         }
         let references = graph.nodes.get(node).map_or(&[][..], |inputs| &inputs.references);
         for reference in references.iter().filter(|reference| reference.state == graph::State::Stale) {
             let pinned = reference.image.expanded.as_ref().ok().and_then(|text| text.parse::<Reference>().ok());
             if let Some(image) = pinned.filter(|image| reference.image.reached && image.digest().is_none()) {
-                platforms.entry((image, true)).or_default().insert(reference.image.platform.clone());
+                about(&mut questions, &image, true).platforms.insert(reference.image.platform.clone());
             }
         }
     }
-    let question = |((image, published), platforms)| Question { image, platforms, published };
-    platforms.into_iter().map(question).collect()
+    questions.into_values().collect()
+}
+
+/// The question about an image; whether a registry can have it is part of what makes it one.
+fn about<'a>(
+    questions: &'a mut BTreeMap<(Reference, bool), Question>,
+    image: &Reference,
+    published: bool,
+) -> &'a mut Question {
+    questions.entry((image.clone(), published)).or_insert_with(|| Question::new(image.clone(), published))
 }
 
 /// Takes away the files of the package directory that kitmake.yml keeps out of the build context.

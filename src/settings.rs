@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::builder::{Connection, Proxies};
 use crate::git::TagOptions;
 use crate::image::{Platform, Reference};
-use crate::plan::{OnOutdated, Platforms};
+use crate::plan::{OnOutdated, Platforms, Publish};
 use crate::workspace::KitmakeYml;
 
 /// The names of the variables that tell a build step its proxy, each also in lower case.
@@ -116,8 +116,10 @@ pub struct Settings {
     pub assume_missing: AssumeMissing,
     /// The platforms wanted; the kitmake.yml is asked when it is `None`.
     pub platforms: Option<Platforms>,
-    /// Push what the registry lacks.
-    pub push: bool,
+    /// Build what is missing.
+    pub build: bool,
+    /// What is published; nothing without it.
+    pub publish: Option<Publish>,
     /// Build all that is selected.
     pub force: bool,
     /// Bring what is only in the registry to the builder.

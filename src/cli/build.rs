@@ -14,7 +14,7 @@ use super::output::Output;
 use super::plan::{Format, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
-use crate::plan::{self, Plan, State};
+use crate::plan::{self, Plan, State, Step};
 use crate::report;
 use crate::run::{self, Executor, Limits, Logs};
 use crate::settings::Environment;
@@ -87,8 +87,16 @@ fn nothing_to_do(plan: &Plan) -> String {
 /// Runs the steps and returns the exit code.
 async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
     let Prepared { plan, engine, client, planned_at, .. } = prepared;
-    let (engine, info) = engine.map_err(|problem| vec![problem])?;
-    let limits = Limits::new(args.jobs.map_or(info.cpus.max(1), usize::from), args.keep_going);
+    if plan.steps.iter().any(Step::needs_builder)
+        && let Err(problem) = &engine
+    {
+        return Err(vec![problem.clone()]);
+    }
+    let (engine, cpus) = match engine {
+        Ok((engine, info)) => (Ok(engine), info.cpus.max(1)),
+        Err(problem) => (Err(problem), 1),
+    };
+    let limits = Limits::new(args.jobs.map_or(cpus, usize::from), args.keep_going);
     let logs = Logs::create(&environment.state).unwrap_or_else(|error| {
         output.say(&format!("warning: no logs are kept: {}: {error}\n", environment.state.display()));
         Logs::disabled()

@@ -4,7 +4,7 @@
 //! today. After the verbs `show-tag`, `build` and `push`, a flag of that time gets its second dash, a switch with a value
 //! (`-dev=true`) is decided, and what means nothing any more, or is not the command line's to say, is left out with a note.
 //! What linuxkit still accepts for all verbs without it changing a tag is left out of `show-tag` without a word. Everything
-//! else stays as it is, so that a flag without which something else would happen (`-release`, `-nobuild`) is refused.
+//! else stays as it is, so that a flag without which something else would happen is refused.
 
 use std::ffi::OsString;
 
@@ -12,6 +12,8 @@ use std::ffi::OsString;
 const VALUES: [&str; 7] = ["build-yml", "hash", "hash-commit", "hash-path", "org", "release", "tag"];
 /// Flags without one.
 const SWITCHES: [&str; 8] = ["canonical", "dev", "docker", "force", "force-dirty", "nobuild", "pull", "push"];
+/// Switches that are on unless they are turned off.
+const ON: [&str; 3] = ["image", "manifest", "sign"];
 /// Switches of what is built, which change no tag; the build yml decides on these.
 const OF_BUILDS: [&str; 4] = ["disable-cache", "enable-cache", "network", "nonetwork"];
 /// Global options with a value.
@@ -111,6 +113,11 @@ impl Rewritten {
             if flag.is_on() != Some(false) {
                 self.notes.push("`--docker` is ignored: every image is on the engine".to_owned());
             }
+        } else if ON.contains(&name) {
+            self.arguments.push(match flag.is_on() {
+                Some(on) => format!("--{name}={on}").into(),
+                None => argument,
+            });
         } else if SWITCHES.contains(&name) {
             match flag.is_on() {
                 Some(true) => self.arguments.push(format!("--{name}").into()),
@@ -161,6 +168,7 @@ mod tests {
             ("k build -network -j 4 a push", "k build -j 4 a --push", 2),
             ("k build -disable-cache -docker -nonetwork=false a", "k build a", 2),
             ("k push -release 1 -nobuild a", "k push --release 1 --nobuild a", 0),
+            ("k push -manifest=false -image=T -sign a", "k push --manifest=false --image=true --sign=true a", 0),
             (
                 "k --color never --progress plain --directory d push -force a",
                 "k --color never --progress plain --directory d push --force a",

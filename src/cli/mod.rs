@@ -9,6 +9,7 @@ mod options;
 mod output;
 mod plan;
 mod provenance;
+mod publish_args;
 mod show_tag;
 mod tag_args;
 mod yml_args;
@@ -42,6 +43,9 @@ Examples:
   kitmake plan                     what a build would do, and why
   kitmake build -j 8 --push        build what is missing, push what the registry lacks
   kitmake build pkg/init           one package and what it needs
+  kitmake push --manifest=false    the images alone, on a machine of each architecture,
+  kitmake push --image=false       and then the index over all of them, from anywhere
+  kitmake push --release v1        give the index of each package the tag v1, too
   kitmake plan --check             exit code 5 if anything is to be built
   kitmake show-tag pkg/init        org/image:tag, as `linuxkit pkg show-tag` prints it
   kitmake graph --format dot | dot -Tsvg > graph.svg

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use super::publish_args::PublishArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use crate::plan::{OnOutdated, Platforms};
@@ -69,9 +70,8 @@ pub(super) struct PlanningArgs {
     /// builder's own]
     #[arg(long, value_name = "PLATFORMS", value_parser = parse_platforms, env = "KITMAKE_PLATFORMS")]
     pub(super) platforms: Option<Platforms>,
-    /// Push what the registry lacks
-    #[arg(long)]
-    pub(super) push: bool,
+    #[command(flatten)]
+    pub(super) publish: PublishArgs,
     /// Build all that is selected, whatever is there
     #[arg(long)]
     pub(super) force: bool,
@@ -127,7 +127,8 @@ impl PlanningArgs {
             offline: self.offline,
             assume_missing,
             platforms: self.platforms.clone(),
-            push: push || self.push,
+            build: !self.publish.nobuild(),
+            publish: self.publish.publish(push)?,
             force: self.force,
             pull: self.pull,
             on_outdated: self.on_outdated,

@@ -7,6 +7,7 @@ use super::demand::{Demand, unnamed};
 use super::findings::Published;
 use super::node::{Place, State};
 use super::problem::{PlanError, not_asked};
+use super::publication::{Due, Publication, indexed_platforms, publications};
 use super::steps::steps;
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request};
@@ -31,9 +32,13 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     for index in 0..decided.nodes.len() {
         problems.extend(problems_of_node(request, &decided, index));
     }
+    let publications = publications(inputs, request, demand, &decided);
+    for due in &publications {
+        problems.extend(problems_of_publication(inputs, request, due));
+    }
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
-    let steps = if problems.is_empty() { steps(inputs, request, &decided) } else { Vec::new() };
+    let steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
     Plan { nodes: decided.nodes, steps, problems: distinct(problems), warnings: distinct(warnings), broken_elsewhere }
 }
 
@@ -81,7 +86,7 @@ fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<P
             .into(),
         );
     }
-    if request.push && node.selected {
+    if request.publish.is_some() && node.selected {
         problems.extend(problems_of_push(request, decided, index));
     }
     problems
@@ -89,13 +94,18 @@ fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<P
 
 fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
     let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
-    if settled.dirty && (decided.is_delivered(index) || node.state == State::Unknown) {
+    let asked_for = decided.is_delivered(index) || node.state == State::Unknown || request.only_index();
+    if settled.dirty && asked_for {
         let base = node.reasons.iter().find_map(|reason| match reason {
             super::Reason::BuiltOnDirty { node } => Some(format!("built on `{node}`, which is dirty")),
             _ => None,
         });
         let why = base.unwrap_or_else(|| "dirty".to_owned());
         return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
+    }
+    if !request.build && request.pushes_images() && node.state == State::Missing {
+        let (package, image) = (node.name.to_string(), node.reference.clone());
+        return Some(PlanError::NotThere { package, platform: node.platform.to_string(), image }.into());
     }
     let certain = decided.is_built(index) || request.assume_missing.contains(&node.package);
     if certain || !decided.is_publishable(index) {
@@ -108,6 +118,37 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
         Fact::NotAsked => settled.image.as_ref().map(|image| not_asked(place, image)),
         Fact::Yes(()) | Fact::No => None,
     })
+}
+
+/// What keeps an index or what hangs on it from being written.
+fn problems_of_publication(inputs: Inputs<'_>, request: &Request, due: &Publication) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let name = || inputs.workspace.package(due.package).name.to_string();
+    if request.only_index() {
+        let platforms = indexed_platforms(inputs.workspace, due.package);
+        let tagged: Vec<_> = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform)).collect();
+        problems.extend(tagged.iter().filter_map(|fact| open(fact, Place::ArchTag, due)));
+        if tagged.iter().all(Fact::is_no) {
+            problems.push(PlanError::NothingToList { package: name(), image: due.to.to_string() }.into());
+        }
+    }
+    if let Some(release) = request.publish.as_ref().and_then(|publish| publish.release.as_ref()) {
+        problems.extend(open(inputs.facts.release(&due.to), Place::Index, due));
+        if due.release == Due::Taken {
+            let image = due.to.with_tag(&release.name).to_string();
+            problems.push(PlanError::ReleaseTaken { package: name(), image }.into());
+        }
+    }
+    problems
+}
+
+/// The problem of a question that has no answer.
+fn open<T>(fact: &Fact<T>, place: Place, due: &Publication) -> Option<Problem> {
+    match fact {
+        Fact::Unknown(problem) => Some(problem.clone()),
+        Fact::NotAsked => Some(not_asked(place, &due.to)),
+        Fact::Yes(_) | Fact::No => None,
+    }
 }
 
 /// Without repetitions, in the same order.

@@ -69,7 +69,7 @@ pub(super) fn decide(inputs: Inputs<'_>, request: &Request, demand: &Demand) -> 
     let (nodes, settled) = slots.into_iter().flatten().unzip();
     let mut decided = Decided { nodes, settled, order, positions };
     decided.pull_in(inputs.graph);
-    if request.push {
+    if request.pushes_images() {
         decided.say_what_is_not_published();
     }
     decided
@@ -121,6 +121,11 @@ impl Decided {
         }
     }
 
+    /// Whether a node that is to be published lacks its `tag-arch`.
+    pub(super) fn is_pushed(&self, index: usize) -> bool {
+        self.is_built(index) || !matches!(self.settled[index].published.arch_tag, Fact::Yes(()))
+    }
+
     fn say_what_is_not_published(&mut self) {
         for index in 0..self.nodes.len() {
             if self.is_publishable(index) {
@@ -169,7 +174,7 @@ fn settle(
         image.as_ref().map(|image| Subject { image, platform, own: own.as_ref().map(|own| (own, definite)), vouching });
     let findings = subject.map_or_else(Findings::nothing, |subject| Findings::new(inputs, request, subject));
 
-    let hindrance = hindrance(inputs, member, components.is_some() && image.is_some(), needed);
+    let hindrance = hindrance(inputs, request, member, components.is_some() && image.is_some(), needed);
     let case = Case { request, package, selected, vouching, definite, hindrance, findings: &findings };
     let Verdict { state, supply, reasons: verdict } = case.verdict();
     let key = match &supply {
@@ -219,6 +224,7 @@ fn image(tag: Option<&PackageTag>, dirt: Option<&Reason>, own: Option<&KeyLabel>
 /// Why a node cannot be built, if it cannot.
 fn hindrance(
     inputs: Inputs<'_>,
+    request: &Request,
     member: &(PackageId, Platform),
     can_be_described: bool,
     needed: &[&(Node, Settled)],
@@ -232,6 +238,9 @@ fn hindrance(
     let why = why.or_else(|| (!can_be_described).then(|| "its build yml, tag or Dockerfile has an error".to_owned()));
     if let Some(why) = why {
         return Some((State::NotBuildable, Reason::NotBuildable { why }));
+    }
+    if !request.build {
+        return None;
     }
     let blocker = needed.iter().find(|(_, settled)| matches!(settled.supply, Supply::Nothing));
     blocker.map(|(node, _)| (State::Blocked, Reason::Blocked { by: node.id() }))

@@ -165,6 +165,14 @@ impl Subject<'_> {
 fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Found>; 3] {
     let (image, platform) = (subject.image, subject.platform);
     let facts = inputs.facts;
+    let remote = image.on(request.registry.as_deref());
+    if request.only_index() {
+        return [
+            Fact::No,
+            right(facts.in_index(&remote, platform), platform),
+            right(facts.at_arch_tag(&remote, platform), platform),
+        ];
+    }
     let mut builder = right(facts.on_builder(&arch_tag(image, platform)), platform);
     if builder.is_no() && *platform == request.builder {
         builder = right(facts.on_builder(image), platform);
@@ -172,7 +180,6 @@ fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Fo
     if subject.vouching == Vouching::Dirty {
         return [builder, Fact::No, Fact::No];
     }
-    let remote = image.on(request.registry.as_deref());
     let (index, tagged) = (facts.in_index(&remote, platform), facts.at_arch_tag(&remote, platform));
     [builder, right(index, platform), right(tagged, platform)]
 }

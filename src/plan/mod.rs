@@ -5,8 +5,8 @@
 //!
 //! It is made in three passes. [`demand`] walks from the selected packages to what they need and collects the platforms
 //! each is needed on. [`decide`] walks back, bases first, and settles for each node its key and its state: `findings` has
-//! what is believed of the places, `verdict` the rules on it. [`steps`] turns the nodes that are to be built, brought or
-//! pushed into steps.
+//! what is believed of the places, `verdict` the rules on it. [`steps`] turns the nodes that are to be built or brought
+//! into steps, and [`publish`](mod@publish) what is due on the registry.
 
 mod assemble;
 mod base_keys;
@@ -16,8 +16,11 @@ mod findings;
 pub mod key;
 mod node;
 mod problem;
+mod publication;
+mod publish;
 mod recipe;
 mod render;
+mod request;
 mod step;
 mod steps;
 #[cfg(test)]
@@ -26,11 +29,10 @@ mod testing;
 mod tests;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::git::Tags;
 use crate::graph::Graph;
-use crate::image::Platform;
 use crate::presence::Facts;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
@@ -38,55 +40,11 @@ use crate::workspace::{PackageId, Workspace};
 pub use node::{Node, Place, Reason, State};
 pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};
-pub use step::{Action, IndexEntry, PushSource, Step, StepIndex, StepKind};
+pub use request::{OnOutdated, Platforms, Publish, Release, Request};
+pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 
 pub use demand::{Demand, demand};
-
-/// Which platforms each selected package is wanted on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Platforms {
-    /// The builder's own.
-    Own,
-    /// Those that each package lists.
-    Arches,
-    /// These.
-    These(Vec<Platform>),
-}
-
-/// What to do about a published image that was made from other inputs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum OnOutdated {
-    /// Use it and say so.
-    #[default]
-    Warn,
-    /// Build it again if it is selected or needed by one that is built and, with a push, overwrite the published tag.
-    Rebuild,
-    /// Fail the plan.
-    Error,
-}
-
-/// What is asked of a plan.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The packages asked for, sorted.
-    pub selected: Vec<PackageId>,
-    /// The platforms they are wanted on.
-    pub platforms: Platforms,
-    /// The builder's own platform.
-    pub builder: Platform,
-    /// `HOST[/PREFIX]` where images without a host in their name live.
-    pub registry: Option<String>,
-    /// Push what the registry lacks.
-    pub push: bool,
-    /// Build all selected nodes, whatever is there.
-    pub force: bool,
-    /// Bring selected nodes that are only in the registry to the builder.
-    pub pull: bool,
-    /// Packages whose presence counts as a no where it cannot be asked.
-    pub assume_missing: BTreeSet<PackageId>,
-    /// What to do about a published image that was made from other inputs.
-    pub on_outdated: OnOutdated,
-}
+pub use publication::indexed_platforms;
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]

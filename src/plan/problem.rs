@@ -22,6 +22,46 @@ pub enum PlanError {
         /// Dirty itself, or built on a dirty one.
         why: String,
     },
+    /// It is to be pushed, is nowhere, and is not to be built.
+    #[error("`{image}` of `{package}` for {platform} is nowhere to be had, and nothing is to be built")]
+    #[diagnostic(
+        code(plan::not_there),
+        help("build it first, leave `--nobuild` away, or select the packages and platforms that are there")
+    )]
+    NotThere {
+        /// The package.
+        package: String,
+        /// The platform.
+        platform: String,
+        /// The image.
+        image: String,
+    },
+    /// An index of nothing is to be made.
+    #[error(
+        "there is nothing to make the index `{image}` of `{package}` from: the registry has it for no architecture"
+    )]
+    #[diagnostic(
+        code(plan::nothing_to_list),
+        help("push the images first, on a machine of each architecture: `kitmake push --manifest=false`")
+    )]
+    NothingToList {
+        /// The package.
+        package: String,
+        /// The index.
+        image: String,
+    },
+    /// A release exists, and is another image.
+    #[error("`{image}` is another image than `{package}` has here, and a release is never overwritten")]
+    #[diagnostic(
+        code(plan::release_taken),
+        help("choose another name for the release, or overwrite this one with `--force-release`")
+    )]
+    ReleaseTaken {
+        /// The package.
+        package: String,
+        /// The release.
+        image: String,
+    },
     /// A question that was not asked decides.
     #[error("nobody asked whether {place} has `{image}`")]
     #[diagnostic(
@@ -77,10 +117,12 @@ pub enum PlanError {
 impl Fault for PlanError {
     fn class(&self) -> Class {
         match self {
-            Self::NotAsked { .. } => Class::Infrastructure,
-            Self::DirtyPush { .. } | Self::IllegalName { .. } | Self::Outdated { .. } | Self::OtherCommit { .. } => {
-                Class::Repository
-            }
+            Self::NotAsked { .. } | Self::NotThere { .. } | Self::NothingToList { .. } => Class::Infrastructure,
+            Self::DirtyPush { .. }
+            | Self::IllegalName { .. }
+            | Self::Outdated { .. }
+            | Self::OtherCommit { .. }
+            | Self::ReleaseTaken { .. } => Class::Repository,
         }
     }
 }

@@ -116,7 +116,7 @@ fn steps(out: &mut String, plan: &Plan) {
         .filter(|step| match step.kind() {
             StepKind::Push => step.node.is_none_or(|node| !built.contains(&node)),
             StepKind::Index => step.needs.is_empty(),
-            StepKind::Fetch | StepKind::Build => true,
+            StepKind::Fetch | StepKind::Build | StepKind::Release => true,
         })
         .collect();
     let kind = |step: &Step| match built_node(step) {
@@ -155,7 +155,7 @@ fn built_node(step: &Step) -> Option<usize> {
 
 /// `build 3, push 3, index 2`.
 fn totals(steps: &[Step]) -> String {
-    let kinds = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index];
+    let kinds = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index, StepKind::Release];
     let count = |kind| steps.iter().filter(|step| step.kind() == kind).count();
     let parts = kinds.into_iter().filter(|&kind| count(kind) > 0).map(|kind| format!("{kind} {}", count(kind)));
     parts.collect::<Vec<_>>().join(", ")
@@ -252,10 +252,12 @@ fn why(plan: &Plan, step: &Step) -> String {
         (Action::Push { .. }, Some(node)) if !node.reasons.contains(&Reason::NotPushed) => "built again".to_owned(),
         (Action::Push { .. }, _) => "not in the registry".to_owned(),
         (Action::Fetch { .. }, _) => "not on the builder".to_owned(),
-        (Action::Index { entries, .. }, _) => {
-            let platforms: Vec<String> = entries.iter().map(|entry| entry.platform.to_string()).collect();
-            platforms.join(", ")
+        (Action::Index { required, .. }, _) => {
+            let platforms: Vec<String> = required.iter().map(ToString::to_string).collect();
+            if platforms.is_empty() { "what the registry has".to_owned() } else { platforms.join(", ") }
         }
+        (Action::Release { force: false, .. }, _) => "not released".to_owned(),
+        (Action::Release { force: true, .. }, _) => "released anew".to_owned(),
         (Action::Build(_), None) => String::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! The steps of a plan: plain data that the run only reads.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::builder::BuildRequest;
@@ -29,6 +30,8 @@ pub enum StepKind {
     Push,
     /// Write `image:tag`, the index over the platforms.
     Index,
+    /// Give an index another tag.
+    Release,
 }
 
 impl fmt::Display for StepKind {
@@ -38,6 +41,7 @@ impl fmt::Display for StepKind {
             Self::Build => "build",
             Self::Push => "push",
             Self::Index => "index",
+            Self::Release => "release",
         })
     }
 }
@@ -61,6 +65,16 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether it is done on the builder.
+    #[must_use]
+    pub fn needs_builder(&self) -> bool {
+        match &self.action {
+            Action::Fetch { .. } | Action::Build(_) => true,
+            Action::Push { source, .. } => matches!(source, PushSource::Builder(_)),
+            Action::Index { .. } | Action::Release { .. } => false,
+        }
+    }
+
     /// What the step does.
     #[must_use]
     pub fn kind(&self) -> StepKind {
@@ -69,6 +83,7 @@ impl Step {
             Action::Build(_) => StepKind::Build,
             Action::Push { .. } => StepKind::Push,
             Action::Index { .. } => StepKind::Index,
+            Action::Release { .. } => StepKind::Release,
         }
     }
 }
@@ -94,12 +109,25 @@ pub enum Action {
         /// The `tag-arch` to write.
         to: Reference,
     },
-    /// Write the index.
+    /// Write the index over whatever `tag-arch` the registry has.
     Index {
         /// The `tag` to write.
         to: Reference,
-        /// One per platform that must be listed.
-        entries: Vec<IndexEntry>,
+        /// The platforms whose `tag-arch` must be there.
+        required: Vec<Platform>,
+        /// The platforms whose `tag-arch` is listed if it is there.
+        looked_for: Vec<Platform>,
+        /// Annotations of the index by name, should it have to be written.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Give an index another tag.
+    Release {
+        /// The `tag` of the index.
+        from: Reference,
+        /// The other one.
+        to: Reference,
+        /// Whether it is taken from another index that has it.
+        force: bool,
     },
 }
 
@@ -110,15 +138,4 @@ pub enum PushSource {
     Builder(Reference),
     /// A manifest that the registry has already, by digest: only the tag is written.
     Registry(Reference),
-}
-
-/// One platform of an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The platform.
-    pub platform: Platform,
-    /// The `tag-arch` that names its image on the registry.
-    pub image: Reference,
-    /// The key label of the image, to travel as an annotation of the entry.
-    pub key: Option<String>,
 }

@@ -9,16 +9,21 @@ use std::collections::BTreeMap;
 use super::decide::Decided;
 use super::findings::right;
 use super::node::Place;
+use super::publication::Publication;
 use super::recipe::Recipe;
-use super::step::{Action, IndexEntry, PushSource, Step, StepIndex};
+use super::step::{Action, Step, StepIndex};
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, Found, arch_tag};
-use crate::workspace::PackageId;
+use crate::presence::{Found, arch_tag};
 
 /// The steps of a plan.
-pub(super) fn steps(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Step> {
+pub(super) fn steps(
+    inputs: Inputs<'_>,
+    request: &Request,
+    decided: &Decided,
+    publications: &[Publication],
+) -> Vec<Step> {
     let mut composer = Composer { inputs, request, decided, steps: Vec::new(), ready: BTreeMap::new() };
     for &index in &decided.order {
         if decided.is_built(index) {
@@ -27,23 +32,26 @@ pub(super) fn steps(inputs: Inputs<'_>, request: &Request, decided: &Decided) ->
             composer.bring(index);
         }
     }
-    if request.push {
-        composer.publish();
+    if let Some(publish) = &request.publish {
+        for due in publications {
+            composer.publish(publish, due);
+        }
     }
     composer.steps
 }
 
-struct Composer<'a> {
-    inputs: Inputs<'a>,
-    request: &'a Request,
-    decided: &'a Decided,
+/// A plan's steps while they are put together.
+pub(super) struct Composer<'a> {
+    pub(super) inputs: Inputs<'a>,
+    pub(super) request: &'a Request,
+    pub(super) decided: &'a Decided,
     steps: Vec<Step>,
     /// The step that puts an image on the builder, by its name there and platform.
-    ready: BTreeMap<(String, Platform), StepIndex>,
+    pub(super) ready: BTreeMap<(String, Platform), StepIndex>,
 }
 
 impl Composer<'_> {
-    fn add(&mut self, step: Step) -> StepIndex {
+    pub(super) fn add(&mut self, step: Step) -> StepIndex {
         let index = StepIndex(u32::try_from(self.steps.len()).expect("a plan has fewer than 2^32 steps"));
         self.steps.push(step);
         index
@@ -148,7 +156,7 @@ impl Composer<'_> {
     }
 
     /// The name under which the builder has an image that was found there.
-    fn stored_as(&self, image: &Reference, platform: &Platform, found: &Found) -> Reference {
+    pub(super) fn stored_as(&self, image: &Reference, platform: &Platform, found: &Found) -> Reference {
         let suffixed = arch_tag(image, platform);
         let there = self.inputs.facts.on_builder(&suffixed);
         if there.found().is_some_and(|there| there.digest == found.digest) { suffixed } else { image.clone() }
@@ -218,84 +226,6 @@ impl Composer<'_> {
         });
         self.ready.insert(slot, step);
         (Some(step), from)
-    }
-
-    /// Pushes each selected node that the registry lacks, and writes the index of each package that lacks one.
-    fn publish(&mut self) {
-        let decided = self.decided;
-        let mut packages: BTreeMap<PackageId, Vec<usize>> = BTreeMap::new();
-        for (index, node) in decided.nodes.iter().enumerate() {
-            if decided.is_publishable(index) {
-                packages.entry(node.package).or_default().push(index);
-            }
-        }
-        for members in packages.into_values() {
-            let pushes: Vec<Option<StepIndex>> = members.iter().map(|&index| self.push(index)).collect();
-            self.index(&members, &pushes);
-        }
-    }
-
-    fn push(&mut self, index: usize) -> Option<StepIndex> {
-        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
-        let image = settled.image.as_ref()?;
-        if !self.decided.is_built(index) && matches!(settled.published.arch_tag, Fact::Yes(())) {
-            return None;
-        }
-        let remote = image.on(self.request.registry.as_deref());
-        let (source, built) = match settled.found() {
-            None => {
-                let built = self.ready.get(&(image.to_string(), node.platform.clone()));
-                (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
-            }
-            Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
-            Some((Place::Index | Place::ArchTag, found)) => {
-                let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
-                (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)
-            }
-        };
-        let to = arch_tag(&remote, &node.platform);
-        Some(self.add(Step {
-            id: format!("push:{}", node.id()),
-            title: format!("{} {}", node.name, node.platform),
-            node: Some(index),
-            reference: to.to_string(),
-            needs: built.into_iter().collect(),
-            action: Action::Push { source, to },
-        }))
-    }
-
-    /// The index is written after the images that it lists, and only if it lacks one of them.
-    fn index(&mut self, members: &[usize], pushes: &[Option<StepIndex>]) {
-        let decided = self.decided;
-        let listed = |&index: &usize| matches!(decided.settled[index].published.index, Fact::Yes(()));
-        if members.iter().all(listed) && pushes.iter().all(Option::is_none) {
-            return;
-        }
-        let Some(&first) = members.first() else { return };
-        let (node, Some(image)) = (&decided.nodes[first], &decided.settled[first].image) else { return };
-        let to = image.on(self.request.registry.as_deref());
-        let entries = members.iter().zip(pushes).map(|(&index, push)| {
-            let node = &decided.nodes[index];
-            // What is pushed is the node; what is there already may be another image, of which its own label speaks.
-            let key = match (push, self.inputs.facts.at_arch_tag(&to, &node.platform).found()) {
-                (None, Some(found)) => found.key.as_ref(),
-                _ => node.key.as_ref(),
-            };
-            IndexEntry {
-                platform: node.platform.clone(),
-                image: arch_tag(&to, &node.platform),
-                key: key.map(ToString::to_string),
-            }
-        });
-        let entries = entries.collect();
-        self.add(Step {
-            id: format!("index:{}", node.name),
-            title: node.name.to_string(),
-            node: None,
-            reference: to.to_string(),
-            needs: pushes.iter().flatten().copied().collect(),
-            action: Action::Index { to, entries },
-        });
     }
 }
 

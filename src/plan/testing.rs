@@ -63,7 +63,8 @@ impl World {
             platforms: Platforms::Own,
             builder: amd64(),
             registry: None,
-            push: false,
+            build: true,
+            publish: None,
             force: false,
             pull: false,
             assume_missing: BTreeSet::new(),
@@ -89,7 +90,9 @@ impl World {
         for image in images {
             let arch_tags = [amd64(), arm64()].into_iter().map(|platform| (platform, answer.clone())).collect();
             let name = image.on(self.request.registry.as_deref()).canonical().to_string();
-            self.facts.registry.insert(name, Registered { index: index.clone(), arch_tags });
+            self.facts
+                .registry
+                .insert(name, Registered { index: index.clone(), listing: None, arch_tags, release: Fact::No });
         }
     }
 
@@ -132,7 +135,7 @@ impl World {
         request.selected = self.repo.workspace.ids().collect();
         request.platforms = Platforms::These(vec![amd64(), arm64()]);
         request.assume_missing = self.repo.workspace.ids().collect();
-        (request.force, request.push) = (true, false);
+        (request.force, request.publish) = (true, None);
         let plan = self.plan_with(&request);
         let id = self.repo.id(name);
         let node = plan.nodes.iter().find(|node| node.package == id && node.platform == *platform).unwrap();
@@ -162,7 +165,7 @@ impl World {
 
     pub(super) fn registered(&mut self, image: &Reference) -> &mut Registered {
         let name = image.on(self.request.registry.as_deref()).canonical().to_string();
-        let nothing = || Registered { index: Fact::No, arch_tags: BTreeMap::new() };
+        let nothing = || Registered { index: Fact::No, listing: None, arch_tags: BTreeMap::new(), release: Fact::No };
         self.facts.registry.entry(name).or_insert_with(nothing)
     }
 

@@ -75,10 +75,10 @@ impl Case<'_> {
     /// A usable place has it.
     fn there(&self, chosen: &Candidate, can_be_built: bool) -> Verdict {
         let rebuild = chosen.origin == Origin::Other && self.request.on_outdated == OnOutdated::Rebuild;
-        let build = can_be_built && (rebuild || self.forced());
+        let build = can_be_built && self.request.build && (rebuild || self.forced());
         // The right image on the builder does not make up for another one on the registry that is pushed to, unless it
         // replaces that one.
-        let elsewhere = self.selected && self.request.push && self.findings.published_from_other_inputs();
+        let elsewhere = self.selected && self.request.pushes_images() && self.findings.published_from_other_inputs();
         let outdated = chosen.origin == Origin::Other
             || elsewhere && chosen.origin == Origin::Same && self.request.on_outdated != OnOutdated::Rebuild;
         let mut reasons = Vec::new();
@@ -100,7 +100,8 @@ impl Case<'_> {
     /// No usable place is known to have it, and it can be built.
     fn absent(&self) -> Verdict {
         let unanswered = &self.findings.unanswered;
-        let build = |state, reason| Verdict { state, supply: Supply::Build, reasons: vec![reason] };
+        let supply = if self.request.build { Supply::Build } else { Supply::Nothing };
+        let build = |state, reason| Verdict { state, supply: supply.clone(), reasons: vec![reason] };
         if unanswered.is_empty() {
             let reason = if self.findings.candidates.is_empty() {
                 Reason::Missing

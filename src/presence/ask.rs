@@ -9,7 +9,7 @@ use super::{Fact, Facts, Found, KEY_LABEL, KeyLabel, Registered, arch_tag};
 use crate::builder::Engine;
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
-use crate::registry::{Client, Content, ImageConfig};
+use crate::registry::{Client, Content, Descriptor, Entry, ImageConfig, Manifest};
 
 /// Questions to the builder at once: each is a connection to it.
 const AT_ONCE: usize = 32;
@@ -23,6 +23,18 @@ pub struct Question {
     pub platforms: BTreeSet<Platform>,
     /// Whether a registry can have it; nobody asks for the image of a dirty package.
     pub published: bool,
+    /// Whether it is about to be written there, so that only what the registry itself says counts.
+    pub written: bool,
+    /// The tag of a release to ask about, too.
+    pub release: Option<String>,
+}
+
+impl Question {
+    /// A question about no platform yet.
+    #[must_use]
+    pub fn new(image: Reference, published: bool) -> Self {
+        Self { image, platforms: BTreeSet::new(), published, written: false, release: None }
+    }
 }
 
 /// Asks. Without a client no registry is asked; `registry` is where images without a host in their name live.
@@ -94,24 +106,31 @@ async fn ask_registry(
     let published = questions.iter().filter(|question| question.published);
     let answers = published.map(|question| async move {
         let remote = question.image.on(registry);
-        (remote.canonical().to_string(), ask_one(client, &remote, &question.platforms).await)
+        (remote.canonical().to_string(), ask_one(client, &remote, question).await)
     });
     join_all(answers).await.into_iter().collect()
 }
 
-async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platform>) -> Registered {
-    let suffixed = platforms.iter().map(|platform| async move {
+async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Registered {
+    let suffixed = question.platforms.iter().map(|platform| async move {
         let name = arch_tag(image, platform);
-        let fact = match client.head(&name).await {
-            Ok(Some(descriptor)) => {
-                Fact::Yes(Found { platform: Some(platform.clone()), key: None, digest: descriptor.digest })
-            }
-            Ok(None) => Fact::No,
-            Err(problem) => Fact::Unknown(problem),
+        let descriptor = if question.written && client.has_mirrors(&name) {
+            client.own_manifest(&name).await.map(|manifest| manifest.map(|manifest| manifest.descriptor))
+        } else {
+            client.head(&name).await
         };
-        (platform.clone(), fact)
+        let found =
+            |descriptor: Descriptor| Found { platform: Some(platform.clone()), key: None, digest: descriptor.digest };
+        (platform.clone(), answer(descriptor).map(found))
     });
-    let (mut index, arch_tags) = tokio::join!(ask_index(client, image, platforms), join_all(suffixed));
+    let release = async {
+        match &question.release {
+            Some(name) => answer(client.own_manifest(&image.with_tag(name)).await).map(|manifest| manifest.descriptor),
+            None => Fact::NotAsked,
+        }
+    };
+    let asked = tokio::join!(ask_index(client, image, question), join_all(suffixed), release);
+    let ((listing, mut index), arch_tags, release) = asked;
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
     if let Fact::Yes(listed) = &index {
         index = match without_vanished(client, image, listed, &arch_tags).await {
@@ -127,15 +146,15 @@ async fn ask_one(client: &Client, image: &Reference, platforms: &BTreeSet<Platfo
             found.key.clone_from(&same.key);
             continue;
         }
-        match image_facts(client, &arch_tag(image, platform)).await {
+        match image_facts(client, &arch_tag(image, platform), Some(platform)).await {
             Ok(Some(labelled)) => *found = labelled,
-            // It was replaced by what is no image of one platform, or removed, after it was found.
+            // It was replaced by what has no image of the platform, or removed, after it was found.
             Ok(None) => {}
             // Whether it was made from other inputs is part of the question, and an unknown is never taken for a no.
             Err(problem) => *fact = Fact::Unknown(problem),
         }
     }
-    Registered { index, arch_tags }
+    Registered { index, listing, arch_tags, release }
 }
 
 /// What an index lists, without the images that have gone from the registry: it may outlive them. Where the `tag-arch`
@@ -161,32 +180,41 @@ async fn without_vanished(
     Ok(there)
 }
 
+/// What `image:tag` names as a whole, and what it lists.
 async fn ask_index(
     client: &Client,
     image: &Reference,
-    platforms: &BTreeSet<Platform>,
-) -> Fact<BTreeMap<Platform, Found>> {
-    let manifest = match client.manifest(image).await {
-        Ok(Some(manifest)) => manifest,
-        Ok(None) => return Fact::No,
-        Err(problem) => return Fact::Unknown(problem),
+    question: &Question,
+) -> (Option<Descriptor>, Fact<BTreeMap<Platform, Found>>) {
+    let manifest = if question.written { client.own_manifest(image).await } else { client.manifest(image).await };
+    let manifest = match answer(manifest) {
+        Fact::Yes(manifest) => manifest,
+        nothing => return (None, nothing.map(|_| BTreeMap::new())),
     };
+    let listed = listed(client, image, question, &manifest).await;
+    (Some(manifest.descriptor), listed)
+}
+
+async fn listed(
+    client: &Client,
+    image: &Reference,
+    question: &Question,
+    manifest: &Manifest,
+) -> Fact<BTreeMap<Platform, Found>> {
+    let platforms = &question.platforms;
     let content = match manifest.content(&image.to_string()) {
         Ok(content) => content,
         Err(problem) => return Fact::Unknown(problem),
     };
     let Content::Index(mut index) = content else {
-        return match image_facts(client, image).await {
-            Ok(Some(found)) => {
-                let platform = found.platform.clone();
-                Fact::Yes(platform.map(|platform| (platform, found)).into_iter().collect())
-            }
-            Ok(None) => Fact::No,
-            Err(problem) => Fact::Unknown(problem),
-        };
+        let found = answer(image_facts(client, image, None).await);
+        return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
     };
     // A mirror may have kept an index of former times: that it lacks a platform is for the registry to say.
-    if client.has_mirrors(image) && platforms.iter().any(|platform| index.entry(platform).is_none()) {
+    if !question.written
+        && client.has_mirrors(image)
+        && platforms.iter().any(|platform| index.entry(platform).is_none())
+    {
         match client
             .own_manifest(image)
             .await
@@ -197,24 +225,44 @@ async fn ask_index(
             Err(problem) => return Fact::Unknown(problem),
         }
     }
-    let listed = platforms.iter().filter_map(|platform| {
-        let entry = index.entry(platform)?;
-        let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
-        let digest = entry.descriptor().digest.clone();
-        Some((platform.clone(), Found { platform: Some(platform.clone()), key, digest }))
-    });
+    let listed =
+        platforms.iter().filter_map(|platform| Some((platform.clone(), of_entry(index.entry(platform)?, platform))));
     Fact::Yes(listed.collect())
 }
 
-/// Platform and key label of a single image, from its configuration.
-async fn image_facts(client: &Client, image: &Reference) -> Result<Option<Found>, Problem> {
+/// What an index says of the image that it lists for a platform.
+fn of_entry(entry: &Entry, platform: &Platform) -> Found {
+    let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+    Found { platform: Some(platform.clone()), key, digest: entry.descriptor().digest.clone() }
+}
+
+/// Platform and key label of a single image, from its configuration; of an index, what it lists for the platform.
+async fn image_facts(
+    client: &Client,
+    image: &Reference,
+    platform: Option<&Platform>,
+) -> Result<Option<Found>, Problem> {
     let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
     let about = image.to_string();
-    let Content::Image(content) = manifest.content(&about)? else { return Ok(None) };
+    let content = match manifest.content(&about)? {
+        Content::Image(content) => content,
+        Content::Index(index) => {
+            return Ok(platform.and_then(|platform| Some(of_entry(index.entry(platform)?, platform))));
+        }
+    };
     let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
     let config = ImageConfig::parse(&bytes, &about)?;
     let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
     Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
+}
+
+/// An answer as a fact.
+fn answer<T>(answer: Result<Option<T>, Problem>) -> Fact<T> {
+    match answer {
+        Ok(Some(found)) => Fact::Yes(found),
+        Ok(None) => Fact::No,
+        Err(problem) => Fact::Unknown(problem),
+    }
 }
 
 #[cfg(test)]
@@ -240,7 +288,9 @@ mod tests {
         let options = Options { certs_dir: None, backoff: std::time::Duration::from_millis(1), ..Options::default() };
         let image: Reference = format!("{}/org/image:1", stub.address).parse().unwrap();
         let platform = Platform::linux("amd64");
-        let asked = ask_one(&Client::new(options).unwrap(), &image, &BTreeSet::from([platform.clone()])).await;
+        let mut question = Question::new(image.clone(), true);
+        question.platforms.insert(platform.clone());
+        let asked = ask_one(&Client::new(options).unwrap(), &image, &question).await;
         assert!(asked.index.is_no());
         asked.arch_tags[&platform].clone()
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
+use crate::registry::Descriptor;
 
 pub use ask::{Question, ask};
 pub use key_label::{KEY_LABEL, KeyLabel};
@@ -36,6 +37,16 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The same answer about something else.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Yes(found) => Fact::Yes(change(found)),
+            Self::No => Fact::No,
+            Self::Unknown(problem) => Fact::Unknown(problem),
+            Self::NotAsked => Fact::NotAsked,
+        }
+    }
+
     /// Whether the answer is a definite no.
     pub fn is_no(&self) -> bool {
         matches!(self, Self::No)
@@ -58,8 +69,12 @@ pub struct Found {
 pub struct Registered {
     /// The images that `tag` names, by platform; an image that is no index is the only one of its platform.
     pub index: Fact<BTreeMap<Platform, Found>>,
+    /// What `tag` names as a whole, if the registry has it.
+    pub listing: Option<Descriptor>,
     /// What `tag-arch` names, for the platforms asked about.
     pub arch_tags: BTreeMap<Platform, Fact<Found>>,
+    /// What the tag of a release names.
+    pub release: Fact<Descriptor>,
 }
 
 /// All facts that were asked for.
@@ -95,6 +110,18 @@ impl Facts {
             Some(Fact::Unknown(problem)) => Fact::Unknown(problem.clone()),
             Some(Fact::NotAsked) | None => Fact::NotAsked,
         }
+    }
+
+    /// What the registry has as `name`, as a whole.
+    #[must_use]
+    pub fn listing(&self, name: &Reference) -> Option<&Descriptor> {
+        self.registry.get(&name.canonical().to_string())?.listing.as_ref()
+    }
+
+    /// What the registry has as the release of `name`.
+    #[must_use]
+    pub fn release(&self, name: &Reference) -> &Fact<Descriptor> {
+        self.registry.get(&name.canonical().to_string()).map_or(&Fact::NotAsked, |registered| &registered.release)
     }
 
     /// What the registry's `tag-arch` of `name` is.

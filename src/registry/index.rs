@@ -141,18 +141,22 @@ impl Index {
     /// another platform; an attestation stays if the manifest it speaks of does.
     #[must_use]
     pub fn union(existing: Option<&Self>, entries: &[Entry]) -> Self {
+        let apart = |entries: &'_ [Entry]| -> (Vec<Entry>, Vec<Entry>) {
+            entries.iter().cloned().partition(|entry| entry.attests().is_some())
+        };
+        let (mut attestations, images) = apart(existing.map(Self::entries).unwrap_or_default());
+        let (new_attestations, new_images) = apart(entries);
+        attestations.extend(new_attestations);
         let fresh: BTreeMap<_, _> =
-            entries.iter().map(|entry| (entry.platform().map(|platform| platform.normal()), entry)).collect();
-        let there = existing.map(Self::entries).unwrap_or_default();
-        let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
-            there.iter().partition(|entry| entry.attests().is_some());
+            new_images.iter().map(|entry| (entry.platform().map(|platform| platform.normal()), entry)).collect();
 
         let mut manifests: Vec<Entry> = Vec::new();
         for entry in images {
             let replaced = entry.platform().and_then(|platform| fresh.get(&Some(platform.normal())));
-            if replaced.is_none_or(|new| new.descriptor.digest == entry.descriptor.digest) && !manifests.contains(entry)
+            if replaced.is_none_or(|new| new.descriptor.digest == entry.descriptor.digest)
+                && !manifests.contains(&entry)
             {
-                manifests.push(entry.clone());
+                manifests.push(entry);
             }
         }
         for (platform, entry) in fresh {
@@ -166,12 +170,27 @@ impl Index {
         }
         let present: BTreeSet<String> = manifests.iter().map(|entry| entry.descriptor.digest.clone()).collect();
         for entry in attestations {
-            if entry.attests().is_some_and(|digest| present.contains(digest)) && !manifests.contains(entry) {
-                manifests.push(entry.clone());
+            if entry.attests().is_some_and(|digest| present.contains(digest)) && !manifests.contains(&entry) {
+                manifests.push(entry);
             }
         }
         manifests.sort_by(|a, b| a.place().cmp(&b.place()));
         Self { manifests, annotations: existing.map(|index| index.annotations.clone()).unwrap_or_default() }
+    }
+
+    /// The same index with these annotations in the place of those of the same name.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: &BTreeMap<String, String>) -> Self {
+        self.annotations.extend(annotations.clone());
+        self
+    }
+
+    /// The entry that serves a platform, and the attestations of it.
+    #[must_use]
+    pub fn of(&self, wanted: &Platform) -> Vec<Entry> {
+        let Some(image) = self.entry(wanted) else { return Vec::new() };
+        let attests = |entry: &&Entry| entry.attests() == Some(image.descriptor.digest.as_str());
+        [image].into_iter().chain(self.manifests.iter().filter(attests)).cloned().collect()
     }
 
     /// Whether both have the same entries, in whatever order, whatever is annotated to the index as a whole. An index

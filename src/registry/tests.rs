@@ -629,7 +629,8 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
     for (architecture, asked) in [("amd64", 0), ("arm64", 1)] {
         let platform = crate::image::Platform::linux(architecture);
         let platforms = [platform.clone()].into();
-        let question = crate::presence::Question { image: image(&origin), platforms, published: true };
+        let mut question = crate::presence::Question::new(image(&origin), true);
+        question.platforms = platforms;
         let no_engine = Error::InvalidDigest { digest: String::new() }.into();
         let facts = crate::presence::ask(&[question], Err(no_engine), Some(&client), None).await;
         assert!(facts.in_index(&image(&origin), &platform).found().is_some(), "{architecture}");

@@ -76,6 +76,7 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         StepKind::Build => ("Building", "Built"),
         StepKind::Push => ("Pushing", "Pushed"),
         StepKind::Index => ("Indexing", "Indexed"),
+        StepKind::Release => ("Releasing", "Released"),
     }
 }
 

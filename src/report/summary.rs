@@ -47,6 +47,7 @@ fn counts(steps: &[Step], outcome: &Outcome) -> String {
         (StepKind::Build, "built"),
         (StepKind::Push, "pushed"),
         (StepKind::Index, "indexed"),
+        (StepKind::Release, "released"),
         (StepKind::Fetch, "fetched"),
     ];
     let counts: Vec<String> = verbs

@@ -53,7 +53,7 @@ impl Palette {
 pub fn label(step: &Step) -> String {
     match step.kind() {
         StepKind::Build => step.title.clone(),
-        StepKind::Fetch | StepKind::Push | StepKind::Index => full_label(step),
+        _ => full_label(step),
     }
 }
 

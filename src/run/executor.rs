@@ -6,16 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
+use super::publisher::{IndexTask, Publisher};
 use super::{Failure, FailureClass, StepRunner};
 use crate::builder::{Engine, Proxies, RegistryAuth};
 use crate::image::{Platform, Reference};
-use crate::plan::{Action, IndexEntry, PushSource, Step, StepIndex};
-use crate::presence::KEY_LABEL;
+use crate::plan::{Action, PushSource, Step, StepIndex};
 use crate::problem::{Class, Problem};
-use crate::registry::{Client, Content, Entry, Index, media_type};
-
-/// How often an index is read again until it names what was written.
-const INDEX_ATTEMPTS: u32 = 5;
+use crate::registry::Client;
 
 /// How often a push is tried.
 const PUSH_ATTEMPTS: u32 = 3;
@@ -25,8 +22,9 @@ const PUSH_WAIT: Duration = Duration::from_secs(1);
 /// Runs steps for real.
 #[derive(Debug)]
 pub struct Executor {
-    engine: Engine,
+    engine: Result<Engine, Problem>,
     client: Client,
+    publisher: Publisher,
     steps: Arc<Vec<Step>>,
     proxies: Proxies,
     planned_at: SystemTime,
@@ -35,17 +33,22 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor of `steps`, which were planned from what the tree was at `planned_at`; `proxies` are handed to each
+    /// An executor of `steps`, for which no engine is needed if none of them is done on the builder. They were planned from what the tree was at `planned_at`; `proxies` are handed to each
     /// build as they are.
     #[must_use]
     pub fn new(
-        engine: Engine,
+        engine: Result<Engine, Problem>,
         client: Client,
         steps: Arc<Vec<Step>>,
         proxies: Proxies,
         planned_at: SystemTime,
     ) -> Self {
-        Self { engine, client, steps, proxies, planned_at, mirrored: Mutex::default() }
+        let publisher = Publisher::new(client.clone());
+        Self { engine, client, publisher, steps, proxies, planned_at, mirrored: Mutex::default() }
+    }
+
+    fn engine(&self) -> Result<&Engine, Problem> {
+        self.engine.as_ref().map_err(Clone::clone)
     }
 
     async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
@@ -59,7 +62,8 @@ impl Executor {
             Ok(auth) => auth,
             Err(problem) => return Err(failure(FailureClass::Infrastructure, problem.diagnostic())),
         };
-        match self.engine.build(&request, &auth, log).await {
+        let engine = self.engine().map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic()))?;
+        match engine.build(&request, &auth, log).await {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.class() {
                 None | Some(Class::Repository | Class::Usage) => failure(FailureClass::Build, &error),
@@ -96,16 +100,16 @@ impl Executor {
         let keep = names.is_empty()
             || names.iter().any(|name| name.canonical() == place.canonical())
             || self.is_known(&place).await?;
-        self.engine.pull(&place, platform, &self.auth(host_of(&place)).await?, log).await?;
+        self.engine()?.pull(&place, platform, &self.auth(host_of(&place)).await?, log).await?;
         let pulled = place.to_string();
         for name in names {
-            self.engine.tag(&pulled, name).await?;
+            self.engine()?.tag(&pulled, name).await?;
         }
         if names.is_empty() && place != *from {
             self.mirrored.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_string(), pulled);
         }
         if !keep {
-            self.engine.untag(&place).await?;
+            self.engine()?.untag(&place).await?;
         }
         Ok(())
     }
@@ -127,7 +131,7 @@ impl Executor {
 
     /// Whether the builder has an image of this name, which then is not taken away.
     async fn is_known(&self, name: &Reference) -> Result<bool, Problem> {
-        Ok(self.engine.platform(&name.to_string()).await?.is_some())
+        Ok(self.engine()?.platform(&name.to_string()).await?.is_some())
     }
 
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
@@ -138,19 +142,12 @@ impl Executor {
             PushSource::Builder(local) => {
                 let auth = self.auth(host_of(to)).await?;
                 let keep = self.is_known(to).await?;
-                self.engine.tag(&local.to_string(), to).await?;
+                self.engine()?.tag(&local.to_string(), to).await?;
                 let pushed = self.push_name(to, &auth, &log).await;
-                let untagged = if keep { Ok(()) } else { self.engine.untag(to).await };
+                let untagged = if keep { Ok(()) } else { self.engine()?.untag(to).await };
                 pushed.and(untagged)
             }
-            PushSource::Registry(from) => {
-                let Some(manifest) = self.client.own_manifest(from).await? else {
-                    return Err(ExecuteError::Vanished { image: from.to_string() }.into());
-                };
-                let media_type = manifest.descriptor.media_type.clone();
-                self.client.put_manifest(to, &media_type, manifest.bytes).await?;
-                Ok(())
-            }
+            PushSource::Registry(from) => self.publisher.retag(from, to).await,
         }
     }
 
@@ -159,7 +156,7 @@ impl Executor {
     async fn push_name(&self, to: &Reference, auth: &RegistryAuth, log: &mpsc::Sender<String>) -> Result<(), Problem> {
         let mut wait = PUSH_WAIT;
         for _ in 1..PUSH_ATTEMPTS {
-            match self.engine.push(to, auth, log.clone()).await {
+            match self.engine()?.push(to, auth, log.clone()).await {
                 Err(problem) if problem.code() == "builder::transfer" => {
                     // Nobody reads the log of a step that has been cancelled.
                     let _ = log.send(format!("{problem}; pushing again")).await;
@@ -169,42 +166,7 @@ impl Executor {
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        self.engine.push(to, auth, log.clone()).await
-    }
-
-    /// Writes the union of what the index lists and of `entries`, and reads it again until it lists them: another
-    /// writer may have read the same old index and written at the same time.
-    async fn index(&self, to: &Reference, entries: &[IndexEntry], log: &mpsc::Sender<String>) -> Result<(), Problem> {
-        let mut wanted = Vec::new();
-        for entry in entries {
-            let Some(manifest) = self.client.own_manifest(&entry.image).await? else {
-                return Err(ExecuteError::Vanished { image: entry.image.to_string() }.into());
-            };
-            let listed = Entry::new(manifest.descriptor, &entry.platform);
-            wanted.push(match &entry.key {
-                Some(key) => listed.with_annotation(KEY_LABEL, key),
-                None => listed,
-            });
-        }
-        for attempt in 0..INDEX_ATTEMPTS {
-            let existing = match self.client.own_manifest(to).await? {
-                Some(manifest) => match manifest.content(&to.to_string())? {
-                    Content::Index(index) => Some(index),
-                    Content::Image(_) => None,
-                },
-                None => None,
-            };
-            let union = Index::union(existing.as_ref(), &wanted);
-            if existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
-                return Ok(());
-            }
-            if attempt > 0 {
-                // Nobody reads the log of a step that has been cancelled.
-                let _ = log.send("another writer changed the index; writing it again".to_owned()).await;
-            }
-            self.client.put_manifest(to, media_type::OCI_INDEX, union.to_bytes()).await?;
-        }
-        Err(ExecuteError::Contended { image: to.to_string() }.into())
+        self.engine()?.push(to, auth, log.clone()).await
     }
 }
 
@@ -214,13 +176,18 @@ impl StepRunner for Executor {
             Action::Build(request) => self.build(request, log).await,
             Action::Fetch { from, platform, names } => (self.fetch(from, platform, names, log).await)
                 .map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic())),
-            Action::Push { source, to } => {
-                (self.push(source, to, log).await).map_err(|problem| failure(FailureClass::Push, problem.diagnostic()))
+            Action::Push { source, to } => pushed(self.push(source, to, log).await),
+            Action::Index { to, required, looked_for, annotations } => {
+                pushed(self.publisher.index(IndexTask { to, required, looked_for, annotations }, &log).await)
             }
-            Action::Index { to, entries } => (self.index(to, entries, &log).await)
-                .map_err(|problem| failure(FailureClass::Push, problem.diagnostic())),
+            Action::Release { from, to, force } => pushed(self.publisher.release(from, to, *force).await),
         }
     }
+}
+
+/// What came of a step that writes to a registry.
+fn pushed(ended: Result<(), Problem>) -> Result<(), Failure> {
+    ended.map_err(|problem| failure(FailureClass::Push, problem.diagnostic()))
 }
 
 /// The registry that an image lives on.
@@ -230,13 +197,19 @@ fn host_of(image: &Reference) -> Option<String> {
 
 /// Why a step cannot be done although engine and registry answer.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-enum ExecuteError {
+pub(super) enum ExecuteError {
     #[error("`{image}` is gone from the registry since the plan was made")]
     #[diagnostic(code(run::vanished), help("run the same command again: the plan will then know"))]
     Vanished { image: String },
     #[error("the index `{image}` was changed by other writers each time it was written")]
     #[diagnostic(code(run::contended), help("run the same command again; only the index is left to be written"))]
     Contended { image: String },
+    #[error("`{image}` was released by somebody else since the plan was made, as another image")]
+    #[diagnostic(
+        code(run::released),
+        help("choose another name for the release, or overwrite it with `--force-release`")
+    )]
+    Released { image: String },
 }
 
 impl crate::problem::Fault for ExecuteError {

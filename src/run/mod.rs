@@ -16,6 +16,7 @@ mod event;
 mod executor;
 mod logs;
 mod priority;
+mod publisher;
 mod queue;
 mod scheduler;
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl<'a> Queue<'a> {
     fn lane(&mut self, step: StepIndex) -> &mut Lane {
         match self.steps[step.index()].kind() {
             StepKind::Build => &mut self.builds,
-            StepKind::Fetch | StepKind::Push | StepKind::Index => &mut self.transfers,
+            _ => &mut self.transfers,
         }
     }
 }

@@ -49,7 +49,11 @@ pub(crate) fn fetch(package: &str, needs: &[u32]) -> Step {
 
 /// The index of a package.
 pub(crate) fn index(package: &str, needs: &[u32]) -> Step {
-    step(package, needs, Action::Index { to: image(), entries: Vec::new() })
+    step(
+        package,
+        needs,
+        Action::Index { to: image(), required: Vec::new(), looked_for: Vec::new(), annotations: BTreeMap::new() },
+    )
 }
 
 fn image() -> Reference {

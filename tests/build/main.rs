@@ -19,6 +19,7 @@ mod outdated;
 mod platforms;
 mod prefix;
 mod signals;
+mod stages;
 mod unanswered;
 
 use std::collections::BTreeSet;

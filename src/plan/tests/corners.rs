@@ -2,7 +2,7 @@
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{amd64, arm64, refused, world};
-use crate::plan::{Platforms, Reason, State};
+use crate::plan::{Platforms, Publish, Reason, State};
 use crate::presence::Fact;
 
 #[test]
@@ -38,7 +38,7 @@ fn force_says_why_a_present_image_cannot_be_built_again() {
 fn what_is_selected_on_a_platform_it_does_not_list_serves_others_if_it_is_there_and_is_never_published() {
     let mut world = world([Pkg::new("base"), Pkg::new("user").from("t/base:now").arches(&["arm64"])]);
     world.request.platforms = Platforms::These(vec![arm64()]);
-    (world.request.push, world.request.pull) = (true, true);
+    (world.request.publish, world.request.pull) = (Some(Publish::default()), true);
     assert_eq!(world.plan().on("user", "arm64").state, State::Blocked);
     world.stored("base", &arm64(), None);
     let plan = world.plan();

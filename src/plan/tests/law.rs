@@ -1,8 +1,8 @@
 //! The law of edges as far as it concerns the plan: what orders builds, what joins a plan, what changes a key.
 
 use crate::graph::testing::Pkg;
-use crate::plan::State;
 use crate::plan::testing::{World, amd64, world};
+use crate::plan::{Publish, State};
 
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const BUILD_BASE: &str = "build:base@linux/amd64";
@@ -65,7 +65,7 @@ fn a_stale_pin_joins_nothing_and_its_text_is_in_the_key() {
 fn a_package_from_its_own_previous_generation_is_built_alone() {
     let mut world = user_of([Pkg::new("base"), Pkg::new("user").from("t/user:then")]);
     assert_eq!(world.steps(), [BUILD_USER]);
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     assert!(world.plan().problems.is_empty());
 }
 

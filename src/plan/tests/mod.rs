@@ -3,6 +3,7 @@
 mod corners;
 mod law;
 mod order;
+mod publishing;
 mod rendered;
 mod states;
 mod steps;

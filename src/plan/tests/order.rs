@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, arm64};
-use crate::plan::{Plan, Platforms, State, StepKind, json, text};
+use crate::plan::{Plan, Platforms, Publish, State, StepKind, json, text};
 
 /// A repository in which a package may need those before it, with images lying about, and something asked of it.
 fn worlds() -> impl Strategy<Value = World> {
@@ -36,7 +36,8 @@ fn worlds() -> impl Strategy<Value = World> {
         }
         world.request.selected =
             world.repo.workspace.ids().zip(&selected).filter(|(_, on)| **on).map(|(id, _)| id).collect();
-        (world.request.push, world.request.pull, world.request.force) = (flags[0], flags[1], flags[2]);
+        (world.request.publish, world.request.pull, world.request.force) =
+            (flags[0].then(Publish::default), flags[1], flags[2]);
         world.request.platforms = if flags[3] { Platforms::Arches } else { Platforms::Own };
         world
     })

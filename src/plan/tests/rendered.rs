@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, world};
-use crate::plan::{OnOutdated, Platforms, notes, text};
+use crate::plan::{OnOutdated, Platforms, Publish, notes, text};
 
 fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
@@ -37,7 +37,7 @@ fn mixed() -> World {
 #[test]
 fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
     let mut world = mixed();
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     let text = text(&world.plan(), false);
     assert_eq!(
         lines(&text),
@@ -114,7 +114,7 @@ fn platforms_that_packages_do_not_list_take_one_line_each() {
 #[test]
 fn the_json_has_every_node_and_every_step_by_name() {
     let mut world = world([Pkg::new("base"), Pkg::new("user").from("t/base:now").arg("A=1")]);
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     world.published_here("base");
     let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan())).unwrap();
     assert_eq!(plan["schema_version"], 1);

@@ -2,7 +2,7 @@
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, arm64, refused, unanswered, world};
-use crate::plan::{OnOutdated, Place, Platforms, Reason, State};
+use crate::plan::{OnOutdated, Place, Platforms, Publish, Reason, State};
 use crate::presence::{Fact, Found, arch_tag};
 
 const BUILD_BASE: &str = "build:base@linux/amd64";
@@ -88,7 +88,7 @@ fn an_outdated_published_image_is_used_rebuilt_or_refused() {
     assert_eq!((plan.codes(), plan.is_empty()), (vec!["plan::outdated".to_owned()], true));
 
     world.request.on_outdated = OnOutdated::Rebuild;
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     assert_eq!(world.steps(), ["build:a@linux/amd64", "push:a@linux/amd64", "index:a"]);
 }
 
@@ -172,7 +172,7 @@ fn a_mutable_tag_counts_only_with_an_equal_key() {
     let new = || {
         let mut world = world([Pkg::new("a")]);
         world.mutable("a");
-        world.request.push = true;
+        world.request.publish = Some(Publish::default());
         world
     };
     let (same, other) = (new().key("a", &amd64()), new().other_key("a", &amd64()));
@@ -205,7 +205,7 @@ fn a_dirty_package_is_built_and_never_pushed() {
     assert_eq!(plan.reasons("a"), [Reason::Dirty, Reason::Missing]);
     assert_eq!(plan.on("a", "amd64").reference, "t/a:now-dirty-1234567");
     assert_eq!(plan.ids(), ["build:a@linux/amd64"]);
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     let plan = world.plan();
     assert_eq!(plan.codes(), ["plan::dirty_push"]);
     assert!(plan.is_empty(), "a plan with a problem has no steps");
@@ -240,7 +240,7 @@ fn what_is_built_on_a_dirty_package_gets_a_dirty_tag_and_is_never_pushed() {
     let middle = &plan.on("middle", "amd64").reference;
     assert_eq!(request.dockerfile_text.as_deref(), Some(format!("FROM {middle}-amd64\n").as_str()));
     assert!(request.tags.iter().all(|tag| tag.contains("-dirty-")));
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     let problems = world.plan().problems;
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -279,7 +279,7 @@ fn a_registry_that_does_not_answer_is_one_problem_of_an_image() {
     registered.index = Fact::Unknown(unanswered("asked for the index"));
     registered.arch_tags.insert(amd64(), Fact::Unknown(unanswered("asked for the tag-arch")));
     for push in [false, true] {
-        world.request.push = push;
+        world.request.publish = push.then(Publish::default);
         let problems: Vec<String> = world.plan().problems.iter().map(ToString::to_string).collect();
         assert_eq!(problems, ["asked for the index"]);
     }
@@ -305,7 +305,7 @@ fn assume_missing_counts_an_unknown_as_a_no_for_the_packages_it_names() {
     assert_eq!(plan.reasons("user"), [Reason::AssumedMissing]);
     assert_eq!(plan.codes(), ["test::unanswered"], "the base is not named");
     world.request.assume_missing.insert(world.repo.id("base"));
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     let plan = world.plan();
     assert!(plan.problems.is_empty());
     assert_eq!(plan.ids().len(), 6);
@@ -319,7 +319,7 @@ fn a_question_that_was_not_asked_is_no_no() {
     assert_eq!((plan.on("a", "amd64").state, plan.codes()), (State::Unknown, vec!["plan::not_asked".to_owned()]));
     world.stored("a", &amd64(), None);
     assert!(world.plan().problems.is_empty());
-    world.request.push = true;
+    world.request.publish = Some(Publish::default());
     assert_eq!(world.plan().codes(), ["plan::not_asked"], "whether to push hangs on it");
 }
 

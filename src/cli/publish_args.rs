@@ -1,0 +1,94 @@
+//! Options on what is published, and how they become [`Publish`].
+
+use clap::{ArgAction, Args};
+
+use crate::image::Reference;
+use crate::plan::{Publish, Release};
+use crate::problem::{Class, Fault, Problem};
+
+/// Options on what is published.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PublishArgs {
+    /// Push what the registry lacks
+    #[arg(long)]
+    push: bool,
+    /// Build nothing; publish what is there
+    #[arg(long, conflicts_with = "force")]
+    nobuild: bool,
+    /// Push the images; `--image=false` builds and pushes none and makes the index from what the registry has
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set)]
+    image: bool,
+    /// Push the index over the platforms; `--manifest=false` leaves it to a later run
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set)]
+    manifest: bool,
+    /// Give the index of each package this tag, too
+    #[arg(long, value_name = "TAG", value_parser = parse_release)]
+    release: Option<String>,
+    /// Let the release be taken from another image that has it
+    #[arg(long, requires = "release")]
+    force_release: bool,
+}
+
+/// Options that do not go together.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum PublishError {
+    #[error("{option} is about what is pushed, and nothing is to be pushed")]
+    #[diagnostic(code(cli::nothing_is_pushed), help("add `--push`, or use `kitmake push`"))]
+    NothingIsPushed { option: &'static str },
+    #[error("neither images nor index are to be pushed")]
+    #[diagnostic(code(cli::nothing_to_push), help("leave `--image=false` or `--manifest=false` away"))]
+    NothingToPush,
+    #[error("a release is a tag of the index, which is not to be pushed")]
+    #[diagnostic(code(cli::release_without_index), help("leave `--manifest=false` or `--release` away"))]
+    ReleaseWithoutIndex,
+}
+
+impl Fault for PublishError {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+}
+
+impl PublishArgs {
+    /// Whether nothing is built.
+    pub(super) fn nobuild(&self) -> bool {
+        self.nobuild || !self.image
+    }
+
+    /// What is published, with `push` if the verb already means so.
+    pub(super) fn publish(&self, push: bool) -> Result<Option<Publish>, Problem> {
+        if !push && !self.push {
+            let options = [
+                ("--nobuild", self.nobuild),
+                ("--image=false", !self.image),
+                ("--manifest=false", !self.manifest),
+                ("--release", self.release.is_some()),
+            ];
+            return match options.into_iter().find(|(_, given)| *given) {
+                Some((option, _)) => Err(PublishError::NothingIsPushed { option }.into()),
+                None => Ok(None),
+            };
+        }
+        if !self.image && !self.manifest {
+            return Err(PublishError::NothingToPush.into());
+        }
+        if self.release.is_some() && !self.manifest {
+            return Err(PublishError::ReleaseWithoutIndex.into());
+        }
+        let release = self.release.clone().map(|name| Release { name, force: self.force_release });
+        Ok(Some(Publish { images: self.image, index: self.manifest, release }))
+    }
+}
+
+/// Reads `--release`: a tag.
+fn parse_release(text: &str) -> Result<String, String> {
+    match format!("image:{text}").parse::<Reference>() {
+        Ok(image) if image.tag() == Some(text) => Ok(text.to_owned()),
+        _ => {
+            Err("a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+                .to_owned())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What of a package is still to be published: images to push, an index to write, a release to make.
+//!
+//! Said of packages and not of nodes, since an index and what hangs on it are of all platforms together. Nothing dirty is
+//! ever among it. Whether the plan may do what is due is for `assemble` to say, and in which steps for `publish`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decide::Decided;
+use super::demand::{Demand, arches};
+use super::{Inputs, Publish, Request};
+use crate::image::{Platform, Reference};
+use crate::presence::Fact;
+use crate::workspace::{PackageId, Workspace};
+
+/// The architectures of which linuxkit looks for a `tag-arch` when it makes an index, those of former years included.
+const KNOWN: [&str; 5] = ["amd64", "arm64", "ppc64le", "riscv64", "s390x"];
+
+/// What is due of one package.
+#[derive(Debug, Clone)]
+pub(super) struct Publication {
+    pub(super) package: PackageId,
+    /// The index, as the registry has it.
+    pub(super) to: Reference,
+    /// The nodes that the index must list.
+    pub(super) members: Vec<usize>,
+    /// Those of them that are pushed.
+    pub(super) pushes: BTreeSet<usize>,
+    /// Whether the index is to be written.
+    pub(super) index: bool,
+    /// Whether another tag is to be given to the index.
+    pub(super) release: Due,
+}
+
+/// Whether a tag is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is right, or nobody asked for it.
+    No,
+    /// Nothing has it, or what has it may lose it.
+    Yes,
+    /// Something else has it and keeps it.
+    Taken,
+}
+
+/// The platforms whose `tag-arch` belongs into the index of a package if the registry has it: those that linuxkit knows
+/// and those that the package lists.
+#[must_use]
+pub fn indexed_platforms(workspace: &Workspace, package: PackageId) -> BTreeSet<Platform> {
+    KNOWN.into_iter().map(Platform::linux).chain(arches(workspace, package)).collect()
+}
+
+/// What is due of all packages that are asked for, sorted.
+pub(super) fn publications(
+    inputs: Inputs<'_>,
+    request: &Request,
+    demand: &Demand,
+    decided: &Decided,
+) -> Vec<Publication> {
+    let Some(publish) = &request.publish else { return Vec::new() };
+    let mut members: BTreeMap<PackageId, Vec<usize>> = BTreeMap::new();
+    for (index, node) in decided.nodes.iter().enumerate() {
+        if decided.is_publishable(index) {
+            members.entry(node.package).or_default().push(index);
+        }
+    }
+    if request.only_index() {
+        let listed = demand.packages.iter().filter(|&&package| arches(inputs.workspace, package).next().is_some());
+        for &package in listed {
+            members.entry(package).or_default();
+        }
+    }
+    let publications = members.into_iter().filter_map(|(package, members)| {
+        let tag = inputs.tags.get(package).filter(|tag| !tag.is_dirty())?;
+        let to = tag.output.reference().ok()?.on(request.registry.as_deref());
+        Some(publication(inputs, publish, decided, Publication::new(package, to, members)))
+    });
+    publications.collect()
+}
+
+impl Publication {
+    fn new(package: PackageId, to: Reference, members: Vec<usize>) -> Self {
+        Self { package, to, members, pushes: BTreeSet::new(), index: false, release: Due::No }
+    }
+}
+
+fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due: Publication) -> Publication {
+    if publish.images {
+        due.pushes = due.members.iter().copied().filter(|&index| decided.is_pushed(index)).collect();
+    }
+    let is_listed = |&index: &usize| matches!(decided.settled[index].published.index, Fact::Yes(()));
+    due.index = publish.index
+        && if publish.images {
+            !due.pushes.is_empty() || !due.members.iter().all(is_listed)
+        } else {
+            !unlisted(inputs, due.package, &due.to).is_empty()
+        };
+    if let Some(release) = &publish.release {
+        let listing = inputs.facts.listing(&due.to).filter(|_| !due.index);
+        due.release = match (inputs.facts.release(&due.to), listing) {
+            (Fact::Yes(there), Some(listing)) if there.digest == listing.digest => Due::No,
+            (Fact::Yes(_), _) if !release.force => Due::Taken,
+            _ => Due::Yes,
+        };
+    }
+    due
+}
+
+/// The platforms whose `tag-arch` the registry has and the index does not list.
+fn unlisted(inputs: Inputs<'_>, package: PackageId, to: &Reference) -> BTreeSet<Platform> {
+    let mut platforms = indexed_platforms(inputs.workspace, package);
+    platforms.retain(|platform| {
+        let tagged = inputs.facts.at_arch_tag(to, platform);
+        let listed = inputs.facts.in_index(to, platform);
+        match (tagged.found(), listed.found()) {
+            (Some(tagged), Some(listed)) => tagged.digest != listed.digest,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    });
+    platforms
+}

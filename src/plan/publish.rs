@@ -1,0 +1,103 @@
+//! Turns what is due of a package into steps: pushes, then the index, then what hangs on the index.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::node::Place;
+use super::publication::{Due, Publication, indexed_platforms};
+use super::request::Publish;
+use super::step::{Action, PushSource, Step, StepIndex};
+use super::steps::Composer;
+use crate::presence::arch_tag;
+use crate::workspace::PackageId;
+
+const TITLE: &str = "org.opencontainers.image.title";
+const SOURCE: &str = "org.opencontainers.image.source";
+const REVISION: &str = "org.opencontainers.image.revision";
+const CREATED: &str = "org.opencontainers.image.created";
+
+impl Composer<'_> {
+    /// The steps of one package.
+    pub(super) fn publish(&mut self, publish: &Publish, due: &Publication) {
+        let pushes: Vec<StepIndex> = due.pushes.iter().filter_map(|&index| self.push(index)).collect();
+        let index = if due.index { Some(self.index(due, pushes)) } else { None };
+        if let (Due::Yes, Some(release)) = (due.release, &publish.release) {
+            self.release(due, &release.name, release.force, index);
+        }
+    }
+
+    fn push(&mut self, index: usize) -> Option<StepIndex> {
+        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
+        let image = settled.image.as_ref()?;
+        let remote = image.on(self.request.registry.as_deref());
+        let (source, built) = match settled.found() {
+            None => {
+                let built = self.ready.get(&(image.to_string(), node.platform.clone()));
+                (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
+            }
+            Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
+            Some((Place::Index | Place::ArchTag, found)) => {
+                let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
+                (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)
+            }
+        };
+        let to = arch_tag(&remote, &node.platform);
+        Some(self.add(Step {
+            id: format!("push:{}", node.id()),
+            title: format!("{} {}", node.name, node.platform),
+            node: Some(index),
+            reference: to.to_string(),
+            needs: built.into_iter().collect(),
+            action: Action::Push { source, to },
+        }))
+    }
+
+    fn index(&mut self, due: &Publication, pushes: Vec<StepIndex>) -> StepIndex {
+        let required = due.members.iter().map(|&member| self.decided.nodes[member].platform.clone()).collect();
+        let looked_for = indexed_platforms(self.inputs.workspace, due.package).into_iter().collect();
+        let annotations = self.annotations(due.package);
+        let action = Action::Index { to: due.to.clone(), required, looked_for, annotations };
+        self.of_package("index", due, pushes, due.to.to_string(), action)
+    }
+
+    fn release(&mut self, due: &Publication, name: &str, force: bool, index: Option<StepIndex>) -> StepIndex {
+        let to = due.to.with_tag(name);
+        let action = Action::Release { from: due.to.clone(), to: to.clone(), force };
+        self.of_package("release", due, index.into_iter().collect(), to.to_string(), action)
+    }
+
+    fn of_package(
+        &mut self,
+        verb: &str,
+        due: &Publication,
+        needs: Vec<StepIndex>,
+        reference: String,
+        action: Action,
+    ) -> StepIndex {
+        let name = self.inputs.workspace.package(due.package).name.to_string();
+        self.add(Step { id: format!("{verb}:{name}"), title: name, node: None, reference, needs, action })
+    }
+
+    /// What an index says of itself, as far as it is the same for whoever writes it from the same commit.
+    fn annotations(&self, package: PackageId) -> BTreeMap<String, String> {
+        let mut annotations = BTreeMap::new();
+        let mut say = |name: &str, value: &str| drop(annotations.insert(name.to_owned(), value.to_owned()));
+        let build = self.inputs.workspace.package(package).build.as_ref();
+        let Some((build, tag)) = build.zip(self.inputs.tags.get(package)) else { return annotations };
+        say(TITLE, tag.output.name());
+        if let Some(commit) = &tag.commit {
+            if !build.gitrepo.is_empty() {
+                say(SOURCE, &build.gitrepo);
+            }
+            say(REVISION, &commit.id);
+            let time =
+                OffsetDateTime::from_unix_timestamp(commit.time).ok().and_then(|time| time.format(&Rfc3339).ok());
+            if let Some(time) = time {
+                say(CREATED, &time);
+            }
+        }
+        annotations
+    }
+}

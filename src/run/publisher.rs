@@ -1,0 +1,307 @@
+//! Does those steps that are between the registry and this program alone: indexes, releases, and tags for what is there.
+//!
+//! A registry has no compare-and-swap, so whatever several writers add to is read again after it was written. Nothing
+//! that is right already is written.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::sync::mpsc;
+
+use super::executor::ExecuteError;
+use crate::image::{Platform, Reference};
+use crate::presence::{KEY_LABEL, arch_tag};
+use crate::problem::Problem;
+use crate::registry::{Client, Content, Entry, ImageConfig, Index, Manifest, media_type};
+
+/// How often an index is written until it lists every `tag-arch`. Each time another writer was quicker, and has then one
+/// write less before it.
+const INDEX_ATTEMPTS: u32 = 12;
+/// The longest wait before the second attempt to write an index; it grows with each further one.
+const INDEX_WAIT: Duration = Duration::from_millis(50);
+
+/// Writes manifests and indexes.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    client: Client,
+}
+
+/// An index to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IndexTask<'a> {
+    pub(super) to: &'a Reference,
+    pub(super) required: &'a [Platform],
+    pub(super) looked_for: &'a [Platform],
+    pub(super) annotations: &'a BTreeMap<String, String>,
+}
+
+impl Publisher {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Gives a manifest or index that the registry has another tag.
+    pub(super) async fn retag(&self, from: &Reference, to: &Reference) -> Result<(), Problem> {
+        let manifest = self.manifest(from).await?;
+        if self
+            .client
+            .own_manifest(to)
+            .await?
+            .is_some_and(|there| there.descriptor.digest == manifest.descriptor.digest)
+        {
+            return Ok(());
+        }
+        let media_type = manifest.descriptor.media_type.clone();
+        self.client.put_manifest(to, &media_type, manifest.bytes).await?;
+        Ok(())
+    }
+
+    /// Makes a release, unless somebody made another one of that name since the plan.
+    pub(super) async fn release(&self, from: &Reference, to: &Reference, force: bool) -> Result<(), Problem> {
+        let manifest = self.manifest(from).await?;
+        match self.client.own_manifest(to).await? {
+            Some(there) if there.descriptor.digest == manifest.descriptor.digest => return Ok(()),
+            Some(_) if !force => return Err(ExecuteError::Released { image: to.to_string() }.into()),
+            _ => {}
+        }
+        let media_type = manifest.descriptor.media_type.clone();
+        self.client.put_manifest(to, &media_type, manifest.bytes).await?;
+        Ok(())
+    }
+
+    /// What the registry must have.
+    async fn manifest(&self, image: &Reference) -> Result<Manifest, Problem> {
+        let manifest = self.client.own_manifest(image).await?;
+        manifest.ok_or_else(|| ExecuteError::Vanished { image: image.to_string() }.into())
+    }
+
+    /// Writes the union of what the index lists and of every `tag-arch`, and reads both again until they agree: another
+    /// writer may have read the same old index and written at the same time, or pushed another `tag-arch` since.
+    pub(super) async fn index(&self, task: IndexTask<'_>, log: &mpsc::Sender<String>) -> Result<(), Problem> {
+        for attempt in 1..=INDEX_ATTEMPTS {
+            let existing = self.existing(task.to).await?;
+            let tagged = self.tagged(task, existing.as_ref()).await?;
+            let union = Index::union(existing.as_ref(), &tagged).with_annotations(task.annotations);
+            if existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
+                return Ok(());
+            }
+            if attempt > 1 {
+                // Nobody reads the log of a step that has been cancelled.
+                let _ = log.send("another writer changed the index; writing it again".to_owned()).await;
+                tokio::time::sleep(jitter(INDEX_WAIT * (attempt - 1))).await;
+                if self.existing(task.to).await? != existing {
+                    continue;
+                }
+            }
+            self.client.put_manifest(task.to, media_type::OCI_INDEX, union.to_bytes()).await?;
+        }
+        Err(ExecuteError::Contended { image: task.to.to_string() }.into())
+    }
+
+    async fn existing(&self, image: &Reference) -> Result<Option<Index>, Problem> {
+        let Some(manifest) = self.client.own_manifest(image).await? else { return Ok(None) };
+        Ok(match manifest.content(&image.to_string())? {
+            Content::Index(index) => Some(index),
+            Content::Image(_) => None,
+        })
+    }
+
+    /// The entries that every `tag-arch` of the registry makes, attestations included.
+    async fn tagged(&self, task: IndexTask<'_>, existing: Option<&Index>) -> Result<Vec<Entry>, Problem> {
+        let mut platforms: Vec<&Platform> = task.required.iter().chain(task.looked_for).collect();
+        platforms.sort_unstable();
+        platforms.dedup();
+        let entries = platforms.into_iter().map(|platform| self.entries(task, existing, platform));
+        Ok(try_join_all(entries).await?.into_iter().flatten().collect())
+    }
+
+    async fn entries(
+        &self,
+        task: IndexTask<'_>,
+        existing: Option<&Index>,
+        platform: &Platform,
+    ) -> Result<Vec<Entry>, Problem> {
+        let image = arch_tag(task.to, platform);
+        let Some(manifest) = self.client.own_manifest(&image).await? else {
+            return if task.required.contains(platform) {
+                Err(ExecuteError::Vanished { image: image.to_string() }.into())
+            } else {
+                Ok(Vec::new())
+            };
+        };
+        let config = match manifest.content(&image.to_string())? {
+            // Some builders make an index of each image, to hang an attestation on it.
+            Content::Index(index) => return Ok(index.of(platform)),
+            Content::Image(content) => content.config,
+        };
+        let entry = Entry::new(manifest.descriptor, platform);
+        let listed = existing.and_then(|existing| existing.entry(platform));
+        if listed.is_some_and(|listed| listed.descriptor().digest == entry.descriptor().digest) {
+            return Ok(vec![entry]);
+        }
+        let Some(bytes) = self.client.blob(task.to, &config.digest).await? else {
+            return Err(ExecuteError::Vanished { image: image.to_string() }.into());
+        };
+        // The key travels with the entry, so that whoever plans need not look into each image.
+        let labels = ImageConfig::parse(&bytes, &image.to_string())?.labels;
+        Ok(vec![match labels.get(KEY_LABEL) {
+            Some(key) => entry.with_annotation(KEY_LABEL, key),
+            None => entry,
+        }])
+    }
+}
+
+/// A wait of up to this length, so that writers who met once do not meet again.
+fn jitter(longest: Duration) -> Duration {
+    // The standard library seeds each of these from the system's random numbers.
+    let share = u32::try_from(RandomState::new().hash_one(0) % 1000).unwrap_or_default();
+    longest * share / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::registry::stub::{Answer, Stub};
+    use crate::registry::{Options, digest};
+
+    /// Manifests by tag and blobs by digest, as a registry keeps them.
+    type Store = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+    /// A registry that answers each request after a time of its own, so that writers meet.
+    async fn registry(on_put: impl Fn(&Store, &str) + Send + Sync + 'static) -> (Stub, Store, Publisher, Reference) {
+        let store = Store::default();
+        let stored = store.clone();
+        let stub = Stub::start(move |asked| {
+            let name = asked.path.rsplit('/').next().unwrap_or_default();
+            if asked.method == "PUT" {
+                stored.lock().unwrap().insert(name.to_owned(), asked.body.clone());
+                on_put(&stored, name);
+                return Answer::status(201).after(jitter(Duration::from_millis(10)));
+            }
+            let held = stored.lock().unwrap().get(name).cloned();
+            let answer = held.map_or_else(|| Answer::status(404), Answer::ok);
+            answer.after(jitter(Duration::from_millis(10)))
+        })
+        .await;
+        let options = Options { certs_dir: None, backoff: Duration::from_millis(1), ..Options::default() };
+        let image = format!("{}/org/image:1", stub.address).parse().unwrap();
+        (stub, store, Publisher::new(Client::new(options).unwrap()), image)
+    }
+
+    fn platforms() -> Vec<Platform> {
+        Platform::ARCHITECTURES.map(Platform::linux).to_vec()
+    }
+
+    /// Puts an image there as `tag-arch`.
+    fn push(store: &Store, platform: &Platform) {
+        let config = format!(r#"{{"config": {{"Labels": {{"{KEY_LABEL}": "key of {platform}"}}}}}}"#).into_bytes();
+        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []}).to_string();
+        let mut store = store.lock().unwrap();
+        store.insert(digest(&config), config);
+        store.insert(format!("1-{}", platform.architecture()), manifest.into_bytes());
+    }
+
+    async fn write(publisher: &Publisher, to: &Reference, required: &[Platform]) -> Result<(), Problem> {
+        let (log, _lines) = mpsc::channel(100);
+        let annotations = BTreeMap::from([("title".to_owned(), "org/image".to_owned())]);
+        let task = IndexTask { to, required, looked_for: &platforms(), annotations: &annotations };
+        publisher.index(task, &log).await
+    }
+
+    async fn index(publisher: &Publisher, image: &Reference) -> Index {
+        publisher.existing(image).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn writers_that_meet_end_in_an_index_of_all_their_images() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let writers = platforms().into_iter().map(|platform| {
+            let (store, publisher, image) = (store.clone(), publisher.clone(), image.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(jitter(Duration::from_millis(10))).await;
+                push(&store, &platform);
+                write(&publisher, &image, &[platform]).await
+            })
+        });
+        for ended in futures_util::future::join_all(writers).await {
+            ended.unwrap().unwrap();
+        }
+        let index = index(&publisher, &image).await;
+        for platform in platforms() {
+            let entry = index.entry(&platform).unwrap_or_else(|| panic!("{platform} was lost"));
+            assert_eq!(entry.annotations()[KEY_LABEL], format!("key of {platform}"));
+        }
+        assert_eq!(index.annotations()["title"], "org/image");
+    }
+
+    #[tokio::test]
+    async fn an_index_that_another_writer_replaced_is_written_again() {
+        let (amd64, arm64) = (Platform::linux("amd64"), Platform::linux("arm64"));
+        let other = {
+            let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+            push(&store, &arm64);
+            write(&publisher, &image, std::slice::from_ref(&arm64)).await.unwrap();
+            index(&publisher, &image).await.to_bytes()
+        };
+        let replaced = Mutex::new(false);
+        let (stub, store, publisher, image) = registry(move |store, name| {
+            // The other one read before this one wrote, and writes now.
+            if name == "1" && !std::mem::replace(&mut replaced.lock().unwrap(), true) {
+                store.lock().unwrap().insert(name.to_owned(), other.clone());
+            }
+        })
+        .await;
+        push(&store, &amd64);
+        write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        let index = index(&publisher, &image).await;
+        assert!(index.entry(&amd64).is_some() && index.entry(&arm64).is_some());
+        assert_eq!(stub.count("PUT", "/v2/org/image/manifests/1"), 2);
+    }
+
+    #[tokio::test]
+    async fn an_index_that_never_keeps_what_was_written_is_given_up_and_said_so() {
+        let (_stub, store, publisher, image) = registry(|store, name| {
+            store.lock().unwrap().remove(name);
+        })
+        .await;
+        push(&store, &Platform::linux("amd64"));
+        let problem = write(&publisher, &image, &[Platform::linux("amd64")]).await.unwrap_err();
+        assert_eq!(problem.code(), "run::contended");
+    }
+
+    #[tokio::test]
+    async fn an_equal_index_is_left_as_it_is_and_a_missing_image_is_no_smaller_index() {
+        let (stub, store, publisher, image) = registry(|_, _| {}).await;
+        let (amd64, arm64) = (Platform::linux("amd64"), Platform::linux("arm64"));
+        push(&store, &amd64);
+        for _ in 0..2 {
+            write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        }
+        assert_eq!(stub.count("PUT", "/v2/org/image/manifests/1"), 1);
+        let problem = write(&publisher, &image, &[amd64, arm64]).await.unwrap_err();
+        assert_eq!(problem.code(), "run::vanished");
+    }
+
+    #[tokio::test]
+    async fn a_tag_arch_that_is_an_index_is_listed_as_the_image_in_it_with_its_attestation() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let amd64 = Platform::linux("amd64");
+        let (inner, attestation) = (digest(b"image"), digest(b"attestation"));
+        let listed = serde_json::json!({"schemaVersion": 2, "manifests": [
+            {"mediaType": "m", "digest": inner, "size": 5, "platform": {"os": "linux", "architecture": "amd64"}},
+            {"mediaType": "m", "digest": attestation, "size": 5,
+                "platform": {"os": "unknown", "architecture": "unknown"},
+                "annotations": {"vnd.docker.reference.digest": inner}},
+        ]});
+        store.lock().unwrap().insert("1-amd64".to_owned(), listed.to_string().into_bytes());
+        write(&publisher, &image, &[amd64]).await.unwrap();
+        let index = index(&publisher, &image).await;
+        let digests: Vec<&str> = index.entries().iter().map(|entry| entry.descriptor().digest.as_str()).collect();
+        assert_eq!(digests, [inner, attestation]);
+    }
+}
