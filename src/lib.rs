@@ -18,6 +18,7 @@
 //! | [`run`] | the scheduler, its events, cancellation |
 //! | [`builder`] | the Docker Engine: context, build, tag, push |
 //! | [`registry`] | the OCI distribution protocol over HTTP |
+//! | [`signature`] | signatures as cosign stores them: keys, signing, checking |
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
@@ -44,4 +45,5 @@ pub mod registry;
 pub mod report;
 pub mod run;
 pub mod settings;
+pub mod signature;
 pub mod workspace;
