@@ -16,8 +16,8 @@ use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
 use crate::presence::{Facts, Question, ask};
 use crate::problem::Problem;
 use crate::registry::{self, Client};
-use crate::settings::{AssumeMissing, Settings};
-use crate::workspace::{self, PackageId, Workspace};
+use crate::settings::{AssumeMissing, Environment, Settings};
+use crate::workspace::{self, KitmakeYml, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
 #[derive(Debug)]
@@ -116,14 +116,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let platforms = settings.platforms(config);
     let demand = plan::demand(workspace, graph, selected, &platforms, &builder);
 
-    let mut insecure = settings.insecure_registries.clone();
-    insecure.extend(config.insecure_registries.iter().cloned());
-    let client = Client::new(registry::Options {
-        insecure,
-        mirrors: config.mirrors.clone(),
-        docker_config: settings.environment.docker_config.clone(),
-        ..registry::Options::default()
-    })?;
+    let client = client(&settings.insecure_registries, config, &settings.environment)?;
     let request = Request {
         selected: selected.clone(),
         platforms,
@@ -156,6 +149,16 @@ fn assume_missing(settings: &Settings, workspace: &Workspace) -> Result<BTreeSet
         AssumeMissing::These(selectors) => {
             selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
         }
+    })
+}
+
+/// The client of all registries, as the options and the kitmake.yml want them to be spoken to.
+pub fn client(insecure: &[String], config: &KitmakeYml, environment: &Environment) -> Result<Client, Problem> {
+    Client::new(registry::Options {
+        insecure: insecure.iter().chain(&config.insecure_registries).cloned().collect(),
+        mirrors: config.mirrors.clone(),
+        docker_config: environment.docker_config.clone(),
+        ..registry::Options::default()
     })
 }
 

@@ -10,6 +10,7 @@ use crate::builder::{Connection, Proxies};
 use crate::git::TagOptions;
 use crate::image::{Platform, Reference};
 use crate::plan::{OnOutdated, Platforms, Publish};
+use crate::signature::Password;
 use crate::workspace::KitmakeYml;
 
 /// The names of the variables that tell a build step its proxy, each also in lower case.
@@ -40,6 +41,8 @@ pub struct Environment {
     pub force_color: bool,
     /// `$TERM` is `dumb`.
     pub dumb_terminal: bool,
+    /// `$COSIGN_PASSWORD`, of private keys that cosign encrypted; set and empty is a password, too.
+    pub cosign_password: Option<Password>,
 }
 
 impl Environment {
@@ -75,6 +78,7 @@ impl Environment {
             no_color: text("NO_COLOR").is_some(),
             force_color: forced("CLICOLOR_FORCE") || forced("FORCE_COLOR"),
             dumb_terminal: text("TERM").is_some_and(|terminal| terminal == "dumb"),
+            cosign_password: std::env::var("COSIGN_PASSWORD").ok().map(Password::new),
         }
     }
 }
@@ -134,8 +138,7 @@ impl Settings {
     /// Where images without a host in their name live.
     #[must_use]
     pub fn registry(&self, config: &KitmakeYml) -> Option<String> {
-        let registry = self.registry.as_ref().or(config.registry.as_ref());
-        registry.map(|registry| registry.trim_end_matches('/').to_owned()).filter(|registry| !registry.is_empty())
+        registry(self.registry.as_deref(), config)
     }
 
     /// The platforms wanted.
@@ -151,12 +154,25 @@ impl Settings {
     /// The selectors, with the default filled in.
     #[must_use]
     pub fn selectors(&self) -> Vec<String> {
-        if !self.selectors.is_empty() {
-            return self.selectors.clone();
-        }
-        let whole = if self.root.join("pkg").is_dir() { "pkg" } else { "." };
-        vec![whole.to_owned()]
+        selectors(&self.selectors, &self.root)
     }
+}
+
+/// Where images without a host in their name live: as the option says, else the kitmake.yml.
+#[must_use]
+pub fn registry(option: Option<&str>, config: &KitmakeYml) -> Option<String> {
+    let registry = option.or(config.registry.as_deref());
+    registry.map(|registry| registry.trim_end_matches('/').to_owned()).filter(|registry| !registry.is_empty())
+}
+
+/// The selectors given, or the default: `pkg` if it exists, else everything.
+#[must_use]
+pub fn selectors(given: &[String], root: &Path) -> Vec<String> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let whole = if root.join("pkg").is_dir() { "pkg" } else { "." };
+    vec![whole.to_owned()]
 }
 
 /// Reads `--platforms`: `all`, or platforms separated by commas; a bare architecture means Linux.
@@ -203,6 +219,13 @@ pub fn relative(root: &Path, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_shown_with_the_environment() {
+        let password = Some(Password::new("top secret".to_owned()));
+        let shown = format!("{:?}", Environment { cosign_password: password, ..Environment::default() });
+        assert!(shown.contains("Password(…)") && !shown.contains("secret"), "{shown}");
+    }
 
     #[test]
     fn platforms_are_named_whole_or_by_architecture() {
