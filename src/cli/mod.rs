@@ -12,6 +12,7 @@ mod provenance;
 mod publish_args;
 mod show_tag;
 mod tag_args;
+mod verify;
 mod yml_args;
 
 use std::ffi::OsString;
@@ -34,7 +35,7 @@ pub mod exit {
     pub const REPOSITORY: u8 = 3;
     /// Engine, registry, authentication or network.
     pub const INFRASTRUCTURE: u8 = 4;
-    /// `--check`: something is to be done.
+    /// `--check`: something is to be done; `verify`: something is not signed, or not there.
     pub const TO_DO: u8 = 5;
 }
 
@@ -53,7 +54,8 @@ Examples:
 A selector is a path, a glob, an image name, or a folder, which selects all below it.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done; 6 built but not pushed; 130 interrupted; 143 terminated.";
+5 --check: something is to be done, verify: something is not signed; 6 built but not pushed; 130 interrupted;
+143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
 #[derive(Debug, Parser)]
@@ -114,6 +116,8 @@ enum Verb {
     ShowTag(show_tag::ShowTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
+    /// Say which published images are signed by a key
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the command line of this process.
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Push(args) => build::run(&place, &output, &args, true, &runtime()),
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
         Verb::Graph(args) => graph::run(&place, &output, &args),
+        Verb::Verify(args) => verify::run(&place, &output, &args, &runtime()),
     };
     let code = ended.unwrap_or_else(|problems| {
         for problem in &problems {

@@ -1,0 +1,228 @@
+//! `kitmake verify`: which published images are signed by a key.
+//!
+//! What a registry has under the tag of each selected package is asked of that registry, not of its mirrors; the index and
+//! each image that it lists are looked at one by one. A package that is for no platform has no image and is passed over.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::options::Place;
+use super::output::{self, Output};
+use super::tag_args::TagArgs;
+use super::yml_args::YmlArgs;
+use super::{Ended, exit};
+use crate::image::{Platform, Reference};
+use crate::pipeline::{self, Surveyed};
+use crate::plan::PlanError;
+use crate::problem::Problem;
+use crate::settings::{self, parse_registry};
+use crate::signature::{Audited, Password, PublicKey, State, audit};
+
+/// Packages asked about at once.
+const AT_ONCE: usize = 32;
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kitmake verify --key cosign.pub
+  kitmake verify --key cosign.pub --format json pkg/init
+
+Exit codes: 0 all images are signed by this key; 5 one is not, or is not there; 4 a registry did not say.
+A key that cosign encrypted is opened with the password in COSIGN_PASSWORD.")]
+pub(super) struct VerifyArgs {
+    /// Which packages [default: pkg, if it exists, else everything]
+    #[arg(value_name = "SELECTOR")]
+    selectors: Vec<String>,
+    /// The public key, or the private one that it is the half of: PEM, ECDSA on P-256
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Where images without a host in their name live
+    #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
+    registry: Option<String>,
+    /// Speak to this registry without TLS (may be repeated)
+    #[arg(long, value_name = "HOST", action = ArgAction::Append)]
+    insecure_registry: Vec<String>,
+    #[command(flatten)]
+    ymls: YmlArgs,
+    #[command(flatten)]
+    tags: TagArgs,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The JSON form of an answer; fields are only ever added.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    schema_version: u32,
+    images: &'a [Row],
+}
+
+/// What is known of one image.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// The package.
+    id: String,
+    /// `None` for the index, and for an entry of it that names none.
+    platform: Option<Platform>,
+    /// What was asked for.
+    reference: String,
+    /// What it names; `None` if the registry did not say.
+    digest: Option<String>,
+    state: Word,
+    /// Why nothing is known.
+    why: Option<String>,
+}
+
+/// A [`State`] without its problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Signed,
+    Unsigned,
+    NotThere,
+    Unknown,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Unsigned => "unsigned",
+            Self::NotThere => "not there",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &Runtime) -> Ended {
+    let one = |problem| vec![problem];
+    let (root, current) = place.root().map_err(one)?;
+    let directory = place.working_directory().map_err(one)?;
+    let password = place.environment.cosign_password.as_ref().map(Password::reveal);
+    let key = PublicKey::read(&directory.join(&args.key), password).map_err(one)?;
+    let question = pipeline::Survey {
+        root: &root,
+        current: &current,
+        selectors: settings::selectors(&args.selectors, &root),
+        workspace: &args.ymls.options(),
+        build_arg_files: &[],
+        tags: &args.tags.options(&place.environment, &directory),
+        platforms: None,
+    };
+    let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
+    let config = &surveyed.workspace.config;
+    let registry = settings::registry(args.registry.as_deref(), config);
+    let client = pipeline::client(&args.insecure_registry, config, &place.environment).map_err(one)?;
+    let images = images(&surveyed, output, registry.as_deref())?;
+
+    let asked = images.into_iter().map(async |(id, image)| {
+        let audited = audit(&client, &image, &key).await;
+        (id, image, audited)
+    });
+    let answers: Vec<_> = runtime.block_on(stream::iter(asked).buffered(AT_ONCE).collect());
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for (id, image, audited) in answers {
+        for audited in audited {
+            if let State::Unknown(problem) = &audited.state {
+                problems.push(problem.clone());
+            }
+            rows.push(row(&id, &image, audited));
+        }
+    }
+    output.data(&match args.format {
+        Format::Text => text(&rows),
+        Format::Json => output::json(&Answer { schema_version: 1, images: &rows }),
+    })?;
+    if !problems.is_empty() {
+        // Each row says why itself; what to do about it is the same for all of a sort.
+        let mut sorts = BTreeSet::new();
+        problems.retain(|problem| sorts.insert(problem.code()));
+        return Err(problems);
+    }
+    let all = !rows.is_empty() && rows.iter().all(|row| row.state == Word::Signed);
+    Ok(if all { exit::DONE } else { exit::TO_DO })
+}
+
+/// The name of each selected package, and of its image on its registry.
+fn images(
+    surveyed: &Surveyed,
+    output: &Output,
+    registry: Option<&str>,
+) -> Result<Vec<(String, Reference)>, Vec<Problem>> {
+    let (mut images, mut problems) = (Vec::new(), Vec::new());
+    for &id in &surveyed.selected {
+        let package = surveyed.workspace.package(id);
+        package.warnings.iter().for_each(|warning| output.warning(warning));
+        problems.extend(package.problems.iter().cloned());
+        let tag = match &surveyed.tags.packages[id.index()] {
+            Some(Ok(tag)) => tag,
+            Some(Err(problem)) => {
+                problems.push(problem.clone());
+                continue;
+            }
+            None => continue,
+        };
+        if package.build.as_ref().is_none_or(|build| build.arches.is_empty()) {
+            continue;
+        }
+        let name = package.name.to_string();
+        match tag.output.reference() {
+            Ok(image) => images.push((name, image.on(registry))),
+            Err(illegal) => {
+                let (output, why) = (tag.output.to_string(), illegal.reason.to_owned());
+                problems.push(PlanError::IllegalName { package: name, name: output, why }.into());
+            }
+        }
+    }
+    if problems.is_empty() { Ok(images) } else { Err(problems) }
+}
+
+fn row(id: &str, image: &Reference, audited: Audited) -> Row {
+    let Audited { platform, digest, state } = audited;
+    let (state, why) = match state {
+        State::Signed => (Word::Signed, None),
+        State::Unsigned => (Word::Unsigned, None),
+        State::NotThere => (Word::NotThere, None),
+        State::Unknown(problem) => (Word::Unknown, Some(problem.to_string())),
+    };
+    Row { id: id.to_owned(), platform, reference: image.to_string(), digest, state, why }
+}
+
+/// Totals, and one line per image.
+fn text(rows: &[Row]) -> String {
+    let count = |word| rows.iter().filter(|row| row.state == word).count();
+    let totals: Vec<String> = [Word::Signed, Word::Unsigned, Word::NotThere, Word::Unknown]
+        .into_iter()
+        .filter(|word| count(*word) > 0)
+        .map(|word| format!("{} {}", word.text(), count(word)))
+        .collect();
+    let mut text = if rows.is_empty() { "nothing to verify\n".to_owned() } else { totals.join(", ") + "\n" };
+    let name = |row: &Row| match &row.platform {
+        Some(platform) => format!("{} {platform}", row.id),
+        None => row.id.clone(),
+    };
+    let width = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or_default();
+    for row in rows {
+        let digest = row.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        let why = row.why.as_ref().map(|why| format!("  ({why})")).unwrap_or_default();
+        let _ = writeln!(text, "  {:<9}  {:<width$}  {}{digest}{why}", row.state.text(), name(row), row.reference);
+    }
+    text
+}
