@@ -13,10 +13,11 @@ use crate::graph::{self, Graph, selector};
 use crate::image::{Platform, Reference};
 use crate::memo::Memo;
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
-use crate::presence::{Facts, Question, ask};
+use crate::presence::{Facts, Places, Question, ask};
 use crate::problem::Problem;
 use crate::registry::{self, Client};
 use crate::settings::{AssumeMissing, Environment, Settings};
+use crate::signature::{Password, SigningKey};
 use crate::workspace::{self, KitmakeYml, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
@@ -85,6 +86,8 @@ pub struct Prepared {
     pub engine: Result<(Engine, Info), Problem>,
     /// The registry client.
     pub client: Client,
+    /// What is published is signed by it.
+    pub key: Option<SigningKey>,
     /// Hashes of files, to be saved by a command that may write.
     pub memo: Memo,
     /// When the tree began to be looked at.
@@ -132,13 +135,18 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let questions = questions(&surveyed, &request, &demand);
     let asked = (!settings.offline).then_some(&client);
     let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
-    let facts: Facts = runtime.block_on(ask(&questions, store, asked, request.registry.as_deref()));
+    let password = settings.environment.cosign_password.as_ref().map(Password::reveal);
+    let key = settings.sign_key.as_ref().map(|file| SigningKey::read(file, password)).transpose()?;
+    let public = key.as_ref().map(SigningKey::public);
+    let places =
+        Places { engine: store, client: asked, registry: request.registry.as_deref(), signer: public.as_ref() };
+    let facts: Facts = runtime.block_on(ask(&questions, &places));
 
     let mut memo = Memo::open(&settings.environment.cache, &settings.root);
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let plan = plan::plan(inputs, &request, &demand);
-    Ok(Prepared { plan, engine, client, memo, planned_at })
+    Ok(Prepared { plan, engine, client, key, memo, planned_at })
 }
 
 /// The packages that count as missing where their presence cannot be asked.

@@ -124,6 +124,8 @@ pub struct Settings {
     pub build: bool,
     /// What is published; nothing without it.
     pub publish: Option<Publish>,
+    /// The file of the key that signs what is published.
+    pub sign_key: Option<PathBuf>,
     /// Build all that is selected.
     pub force: bool,
     /// Bring what is only in the registry to the builder.

@@ -292,6 +292,7 @@ fn planned(monorepo: &Monorepo, tags: TagOptions) -> Plan {
         platforms: None,
         build: true,
         publish: None,
+        sign_key: None,
         force: false,
         pull: false,
         on_outdated: OnOutdated::Warn,

@@ -86,7 +86,7 @@ fn nothing_to_do(plan: &Plan) -> String {
 
 /// Runs the steps and returns the exit code.
 async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
-    let Prepared { plan, engine, client, planned_at, .. } = prepared;
+    let Prepared { plan, engine, client, key, planned_at, .. } = prepared;
     if plan.steps.iter().any(Step::needs_builder)
         && let Err(problem) = &engine
     {
@@ -102,7 +102,7 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         Logs::disabled()
     });
     let steps = Arc::new(plan.steps);
-    let executor = Executor::new(engine, client, steps.clone(), environment.proxies.clone(), planned_at);
+    let executor = Executor::new(engine, client, key, steps.clone(), environment.proxies.clone(), planned_at);
     let mut reporter = output.reporter();
     let started = Instant::now();
     let (sender, events) = run::channel();

@@ -128,6 +128,7 @@ impl PlanningArgs {
             assume_missing,
             platforms: self.platforms.clone(),
             build: !self.publish.nobuild(),
+            sign_key: self.publish.sign_key(push, &directory),
             publish: self.publish.publish(push)?,
             force: self.force,
             pull: self.pull,

@@ -1,5 +1,7 @@
 //! Options on what is published, and how they become [`Publish`].
 
+use std::path::{Path, PathBuf};
+
 use clap::{ArgAction, Args};
 
 use crate::image::Reference;
@@ -23,6 +25,13 @@ pub(super) struct PublishArgs {
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set)]
     manifest: bool,
+    /// Sign what is pushed with this key: PKCS#8 or SEC1 in PEM, or cosign's with its password in `COSIGN_PASSWORD`
+    #[arg(long, value_name = "FILE", env = "KITMAKE_SIGN_KEY")]
+    sign_key: Option<PathBuf>,
+    /// Sign what is pushed if it is configured; `--sign=false` does not
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set)]
+    sign: bool,
     /// Give the index of each package this tag, too
     #[arg(long, value_name = "TAG", value_parser = parse_release)]
     release: Option<String>,
@@ -57,6 +66,11 @@ impl PublishArgs {
         self.nobuild || !self.image
     }
 
+    /// The absolute path of the key that signs, where something is pushed and signed.
+    pub(super) fn sign_key(&self, push: bool, directory: &Path) -> Option<PathBuf> {
+        self.sign_key.as_ref().filter(|_| self.sign && (push || self.push)).map(|file| directory.join(file))
+    }
+
     /// What is published, with `push` if the verb already means so.
     pub(super) fn publish(&self, push: bool) -> Result<Option<Publish>, Problem> {
         if !push && !self.push {
@@ -78,7 +92,8 @@ impl PublishArgs {
             return Err(PublishError::ReleaseWithoutIndex.into());
         }
         let release = self.release.clone().map(|name| Release { name, force: self.force_release });
-        Ok(Some(Publish { images: self.image, index: self.manifest, release }))
+        let sign = self.sign && self.sign_key.is_some();
+        Ok(Some(Publish { images: self.image, index: self.manifest, release, sign }))
     }
 }
 

@@ -132,6 +132,9 @@ fn problems_of_publication(inputs: Inputs<'_>, request: &Request, due: &Publicat
             problems.push(PlanError::NothingToList { package: name(), image: due.to.to_string() }.into());
         }
     }
+    if request.publish.as_ref().is_some_and(|publish| publish.sign) {
+        problems.extend(inputs.facts.signed(&due.to).filter_map(|fact| open(fact, Place::Index, due)));
+    }
     if let Some(release) = request.publish.as_ref().and_then(|publish| publish.release.as_ref()) {
         problems.extend(open(inputs.facts.release(&due.to), Place::Index, due));
         if due.release == Due::Taken {

@@ -29,6 +29,8 @@ pub(super) struct Publication {
     pub(super) index: bool,
     /// Whether another tag is to be given to the index.
     pub(super) release: Due,
+    /// Whether something is to be signed.
+    pub(super) sign: bool,
 }
 
 /// Whether a tag is to be written.
@@ -79,7 +81,7 @@ pub(super) fn publications(
 
 impl Publication {
     fn new(package: PackageId, to: Reference, members: Vec<usize>) -> Self {
-        Self { package, to, members, pushes: BTreeSet::new(), index: false, release: Due::No }
+        Self { package, to, members, pushes: BTreeSet::new(), index: false, release: Due::No, sign: false }
     }
 }
 
@@ -94,6 +96,7 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         } else {
             !unlisted(inputs, due.package, &due.to).is_empty()
         };
+    due.sign = publish.sign && (due.index || !due.pushes.is_empty() || inputs.facts.is_unsigned(&due.to));
     if let Some(release) = &publish.release {
         let listing = inputs.facts.listing(&due.to).filter(|_| !due.index);
         due.release = match (inputs.facts.release(&due.to), listing) {

@@ -22,9 +22,12 @@ impl Composer<'_> {
     /// The steps of one package.
     pub(super) fn publish(&mut self, publish: &Publish, due: &Publication) {
         let pushes: Vec<StepIndex> = due.pushes.iter().filter_map(|&index| self.push(index)).collect();
-        let index = if due.index { Some(self.index(due, pushes)) } else { None };
+        let index = if due.index { Some(self.index(due, pushes.clone())) } else { None };
         if let (Due::Yes, Some(release)) = (due.release, &publish.release) {
             self.release(due, &release.name, release.force, index);
+        }
+        if due.sign {
+            self.sign(publish, due, index, pushes);
         }
     }
 
@@ -66,6 +69,17 @@ impl Composer<'_> {
         let to = due.to.with_tag(name);
         let action = Action::Release { from: due.to.clone(), to: to.clone(), force };
         self.of_package("release", due, index.into_iter().collect(), to.to_string(), action)
+    }
+
+    fn sign(&mut self, publish: &Publish, due: &Publication, index: Option<StepIndex>, pushes: Vec<StepIndex>) {
+        let platforms = due.members.iter().map(|&member| &self.decided.nodes[member].platform);
+        let images = if publish.index {
+            vec![due.to.clone()]
+        } else {
+            platforms.map(|platform| arch_tag(&due.to, platform)).collect()
+        };
+        let needs = index.map_or(pushes, |index| vec![index]);
+        self.of_package("sign", due, needs, due.to.to_string(), Action::Sign { images });
     }
 
     fn of_package(

@@ -115,7 +115,7 @@ fn steps(out: &mut String, plan: &Plan) {
         .iter()
         .filter(|step| match step.kind() {
             StepKind::Push => step.node.is_none_or(|node| !built.contains(&node)),
-            StepKind::Index => step.needs.is_empty(),
+            StepKind::Index | StepKind::Sign => step.needs.is_empty(),
             StepKind::Fetch | StepKind::Build | StepKind::Release => true,
         })
         .collect();
@@ -155,7 +155,7 @@ fn built_node(step: &Step) -> Option<usize> {
 
 /// `build 3, push 3, index 2`.
 fn totals(steps: &[Step]) -> String {
-    let kinds = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index, StepKind::Release];
+    let kinds = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index, StepKind::Release, StepKind::Sign];
     let count = |kind| steps.iter().filter(|step| step.kind() == kind).count();
     let parts = kinds.into_iter().filter(|&kind| count(kind) > 0).map(|kind| format!("{kind} {}", count(kind)));
     parts.collect::<Vec<_>>().join(", ")
@@ -258,6 +258,7 @@ fn why(plan: &Plan, step: &Step) -> String {
         }
         (Action::Release { force: false, .. }, _) => "not released".to_owned(),
         (Action::Release { force: true, .. }, _) => "released anew".to_owned(),
+        (Action::Sign { .. }, _) => "not signed".to_owned(),
         (Action::Build(_), None) => String::new(),
     }
 }

@@ -62,12 +62,14 @@ pub struct Publish {
     pub index: bool,
     /// Another tag for the index.
     pub release: Option<Release>,
+    /// Signatures by a key, of the index and of each image.
+    pub sign: bool,
 }
 
 impl Default for Publish {
     /// The images and the index.
     fn default() -> Self {
-        Self { images: true, index: true, release: None }
+        Self { images: true, index: true, release: None, sign: false }
     }
 }
 

@@ -32,6 +32,8 @@ pub enum StepKind {
     Index,
     /// Give an index another tag.
     Release,
+    /// Sign an index and its images, or the images alone.
+    Sign,
 }
 
 impl fmt::Display for StepKind {
@@ -42,6 +44,7 @@ impl fmt::Display for StepKind {
             Self::Push => "push",
             Self::Index => "index",
             Self::Release => "release",
+            Self::Sign => "sign",
         })
     }
 }
@@ -71,7 +74,7 @@ impl Step {
         match &self.action {
             Action::Fetch { .. } | Action::Build(_) => true,
             Action::Push { source, .. } => matches!(source, PushSource::Builder(_)),
-            Action::Index { .. } | Action::Release { .. } => false,
+            Action::Index { .. } | Action::Release { .. } | Action::Sign { .. } => false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Step {
             Action::Push { .. } => StepKind::Push,
             Action::Index { .. } => StepKind::Index,
             Action::Release { .. } => StepKind::Release,
+            Action::Sign { .. } => StepKind::Sign,
         }
     }
 }
@@ -128,6 +132,11 @@ pub enum Action {
         to: Reference,
         /// Whether it is taken from another index that has it.
         force: bool,
+    },
+    /// Sign what these name, and what is listed there.
+    Sign {
+        /// An index, or images.
+        images: Vec<Reference>,
     },
 }
 

@@ -90,9 +90,16 @@ impl World {
         for image in images {
             let arch_tags = [amd64(), arm64()].into_iter().map(|platform| (platform, answer.clone())).collect();
             let name = image.on(self.request.registry.as_deref()).canonical().to_string();
-            self.facts
-                .registry
-                .insert(name, Registered { index: index.clone(), listing: None, arch_tags, release: Fact::No });
+            self.facts.registry.insert(
+                name,
+                Registered {
+                    index: index.clone(),
+                    listing: None,
+                    arch_tags,
+                    release: Fact::No,
+                    signed: BTreeMap::new(),
+                },
+            );
         }
     }
 
@@ -165,7 +172,13 @@ impl World {
 
     pub(super) fn registered(&mut self, image: &Reference) -> &mut Registered {
         let name = image.on(self.request.registry.as_deref()).canonical().to_string();
-        let nothing = || Registered { index: Fact::No, listing: None, arch_tags: BTreeMap::new(), release: Fact::No };
+        let nothing = || Registered {
+            index: Fact::No,
+            listing: None,
+            arch_tags: BTreeMap::new(),
+            release: Fact::No,
+            signed: BTreeMap::new(),
+        };
         self.facts.registry.entry(name).or_insert_with(nothing)
     }
 

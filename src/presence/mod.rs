@@ -4,7 +4,9 @@
 //! was not asked is [`Fact::NotAsked`]. What the facts mean for a node is the plan's business.
 
 mod ask;
+mod builder;
 mod key_label;
+mod registry;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::Descriptor;
 
-pub use ask::{Question, ask};
+pub use ask::{Places, Question, ask};
 pub use key_label::{KEY_LABEL, KeyLabel};
 
 /// The answer to one question.
@@ -75,6 +77,9 @@ pub struct Registered {
     pub arch_tags: BTreeMap<Platform, Fact<Found>>,
     /// What the tag of a release names.
     pub release: Fact<Descriptor>,
+    /// Whether what is there is signed, by digest: the index, the images that it lists, and each `tag-arch`. Empty where
+    /// nobody asked.
+    pub signed: BTreeMap<String, Fact<()>>,
 }
 
 /// All facts that were asked for.
@@ -122,6 +127,17 @@ impl Facts {
     #[must_use]
     pub fn release(&self, name: &Reference) -> &Fact<Descriptor> {
         self.registry.get(&name.canonical().to_string()).map_or(&Fact::NotAsked, |registered| &registered.release)
+    }
+
+    /// Whether what the registry has as `name` is signed, each image on its own.
+    pub fn signed(&self, name: &Reference) -> impl Iterator<Item = &Fact<()>> {
+        self.registry.get(&name.canonical().to_string()).into_iter().flat_map(|registered| registered.signed.values())
+    }
+
+    /// Whether something that the registry has as `name` is known not to be signed.
+    #[must_use]
+    pub fn is_unsigned(&self, name: &Reference) -> bool {
+        self.signed(name).any(Fact::is_no)
     }
 
     /// What the registry's `tag-arch` of `name` is.

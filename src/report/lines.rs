@@ -77,6 +77,7 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         StepKind::Push => ("Pushing", "Pushed"),
         StepKind::Index => ("Indexing", "Indexed"),
         StepKind::Release => ("Releasing", "Released"),
+        StepKind::Sign => ("Signing", "Signed"),
     }
 }
 

@@ -48,6 +48,7 @@ fn counts(steps: &[Step], outcome: &Outcome) -> String {
         (StepKind::Push, "pushed"),
         (StepKind::Index, "indexed"),
         (StepKind::Release, "released"),
+        (StepKind::Sign, "signed"),
         (StepKind::Fetch, "fetched"),
     ];
     let counts: Vec<String> = verbs

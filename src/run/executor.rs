@@ -13,6 +13,7 @@ use crate::image::{Platform, Reference};
 use crate::plan::{Action, PushSource, Step, StepIndex};
 use crate::problem::{Class, Problem};
 use crate::registry::Client;
+use crate::signature::SigningKey;
 
 /// How often a push is tried.
 const PUSH_ATTEMPTS: u32 = 3;
@@ -39,11 +40,12 @@ impl Executor {
     pub fn new(
         engine: Result<Engine, Problem>,
         client: Client,
+        key: Option<SigningKey>,
         steps: Arc<Vec<Step>>,
         proxies: Proxies,
         planned_at: SystemTime,
     ) -> Self {
-        let publisher = Publisher::new(client.clone());
+        let publisher = Publisher::new(client.clone(), key);
         Self { engine, client, publisher, steps, proxies, planned_at, mirrored: Mutex::default() }
     }
 
@@ -180,6 +182,7 @@ impl StepRunner for Executor {
             Action::Index { to, required, looked_for, annotations } => {
                 pushed(self.publisher.index(IndexTask { to, required, looked_for, annotations }, &log).await)
             }
+            Action::Sign { images } => pushed(self.publisher.sign(images, &log).await),
             Action::Release { from, to, force } => pushed(self.publisher.release(from, to, *force).await),
         }
     }
@@ -204,6 +207,9 @@ pub(super) enum ExecuteError {
     #[error("the index `{image}` was changed by other writers each time it was written")]
     #[diagnostic(code(run::contended), help("run the same command again; only the index is left to be written"))]
     Contended { image: String },
+    #[error("there is no key to sign `{image}` with")]
+    #[diagnostic(code(run::no_key), help("name it with `--sign-key`"))]
+    NoKey { image: String },
     #[error("`{image}` was released by somebody else since the plan was made, as another image")]
     #[diagnostic(
         code(run::released),

@@ -15,6 +15,7 @@ use crate::image::{Platform, Reference};
 use crate::presence::{KEY_LABEL, arch_tag};
 use crate::problem::Problem;
 use crate::registry::{Client, Content, Entry, ImageConfig, Index, Manifest, media_type};
+use crate::signature::{self, Audited, SigningKey, State};
 
 /// How often an index is written until it lists every `tag-arch`. Each time another writer was quicker, and has then one
 /// write less before it.
@@ -26,6 +27,7 @@ const INDEX_WAIT: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Publisher {
     client: Client,
+    key: Option<SigningKey>,
 }
 
 /// An index to be written.
@@ -38,8 +40,8 @@ pub(super) struct IndexTask<'a> {
 }
 
 impl Publisher {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: Client, key: Option<SigningKey>) -> Self {
+        Self { client, key }
     }
 
     /// Gives a manifest or index that the registry has another tag.
@@ -68,6 +70,29 @@ impl Publisher {
         }
         let media_type = manifest.descriptor.media_type.clone();
         self.client.put_manifest(to, &media_type, manifest.bytes).await?;
+        Ok(())
+    }
+
+    /// Signs what these name and what is listed there, as far as it is not signed by the key.
+    pub(super) async fn sign(&self, images: &[Reference], log: &mpsc::Sender<String>) -> Result<(), Problem> {
+        for image in images {
+            let about = || image.to_string();
+            let Some(key) = &self.key else { return Err(ExecuteError::NoKey { image: about() }.into()) };
+            for Audited { digest, state, .. } in signature::audit(&self.client, image, &key.public()).await {
+                match (state, digest) {
+                    (State::Signed, _) => {}
+                    (State::Unsigned, Some(digest)) => {
+                        signature::sign(&self.client, image, &digest, key).await?;
+                        // Nobody reads the log of a step that has been cancelled.
+                        let _ = log.send(format!("signed {digest}")).await;
+                    }
+                    (State::Unknown(problem), _) => return Err(problem),
+                    (State::NotThere | State::Unsigned, _) => {
+                        return Err(ExecuteError::Vanished { image: about() }.into());
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
@@ -189,7 +214,7 @@ mod tests {
         .await;
         let options = Options { certs_dir: None, backoff: Duration::from_millis(1), ..Options::default() };
         let image = format!("{}/org/image:1", stub.address).parse().unwrap();
-        (stub, store, Publisher::new(Client::new(options).unwrap()), image)
+        (stub, store, Publisher::new(Client::new(options).unwrap(), None), image)
     }
 
     fn platforms() -> Vec<Platform> {

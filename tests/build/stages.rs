@@ -170,3 +170,32 @@ fn a_push_that_broke_off_goes_on_where_it_stopped() {
     let reference = bench.reference(PACKAGE);
     assert_eq!(manifests, [format!("{}-arm64", tag(&reference)), tag(&reference).to_owned()]);
 }
+
+#[test]
+fn what_is_pushed_is_signed_once_in_either_stage() {
+    let bench = Bench::new();
+    let key = bench.monorepo.path("../key.pem");
+    run(Command::new("openssl").args(["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"]).arg(&key));
+    let key = key.to_str().unwrap();
+    let verify = |code: i32| {
+        let verified = bench.kitmake(&["verify", PACKAGE, "--key", key, "--format", "json"]).with_code(code).json();
+        let images = verified["images"].as_array().unwrap().clone();
+        images.iter().map(|image| image["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    bench.kitmake(&["push", PACKAGE, "--sign-key", key, "--sign=false"]).with_code(0);
+    assert_eq!(verify(5), ["unsigned", "unsigned"], "index and image");
+    let signed = bench.without_engine(&["push", PACKAGE, "--sign-key", key]).with_code(0);
+    assert_eq!(told_set(&signed, "Signed"), set([PACKAGE]));
+    assert_eq!(verify(0), ["signed", "signed"]);
+
+    let arm64 = ["push", PACKAGE, "--platforms", "arm64", "--sign-key", key];
+    bench.kitmake(&[&arm64[..], &["--manifest=false"]].concat()).with_code(0);
+    bench.kitmake(&[&arm64[..], &["--image=false"]].concat()).with_code(0);
+    assert_eq!(verify(0), ["signed", "signed", "signed"]);
+    let writes = bench.registry.writes().len();
+    for stage in ["--manifest=false", "--image=false", "--nobuild"] {
+        let idle = bench.kitmake(&[&arm64[..], &[stage]].concat()).with_code(0);
+        assert!(idle.stderr.starts_with("nothing to do"), "{}", idle.stderr);
+    }
+    assert_eq!(bench.registry.writes().len(), writes, "a valid signature is not made again");
+}

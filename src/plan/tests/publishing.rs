@@ -3,7 +3,7 @@
 use crate::graph::testing::Pkg;
 use crate::image::{Platform, Reference};
 use crate::plan::testing::{World, amd64, arm64, digest, refused, world};
-use crate::plan::{Platforms, Publish, Release, State};
+use crate::plan::{Action, Platforms, Publish, Release, State};
 use crate::presence::Fact;
 use crate::registry::Descriptor;
 
@@ -174,4 +174,41 @@ fn nothing_dirty_is_released_or_listed() {
         let plan = world.plan();
         assert_eq!(plan.codes(), ["plan::dirty_push"]);
     }
+}
+
+/// What is published is signed by a key; the registry has two platforms whole, signed or not.
+fn signing(signed: &Fact<()>) -> World {
+    let mut world = pushing(Publish { sign: true, ..Publish::default() });
+    for platform in [amd64(), arm64()] {
+        world.published("a", &platform, None);
+    }
+    world.registered(&image()).signed = [("sha256:x".to_owned(), signed.clone())].into();
+    world
+}
+
+#[test]
+fn what_is_signed_is_left_and_what_is_not_is_signed_without_an_engine() {
+    assert!(signing(&Fact::Yes(())).plan().is_empty());
+    let plan = signing(&Fact::No).plan();
+    assert_eq!(plan.ids(), ["sign:a"]);
+    assert!(!plan.step("sign:a").needs_builder());
+    assert_eq!(signing(&Fact::Unknown(refused())).plan().codes(), ["test::unanswered"]);
+}
+
+#[test]
+fn an_index_is_signed_after_it_is_written_and_images_alone_after_they_are_pushed() {
+    let mut world = signing(&Fact::Yes(()));
+    world.registered(&image()).index = Fact::No;
+    let plan = world.plan();
+    assert_eq!(plan.ids(), ["index:a", "sign:a"]);
+    assert_eq!(plan.needs("sign:a"), ["index:a"]);
+    let images = |plan: &crate::plan::Plan| match &plan.step("sign:a").action {
+        Action::Sign { images } => images.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        action => panic!("{action:?}"),
+    };
+    assert_eq!(images(&plan), ["t/a:now"]);
+
+    let plan = pushing(Publish { sign: true, index: false, ..Publish::default() }).plan();
+    assert_eq!(plan.needs("sign:a"), ["push:a@linux/amd64", "push:a@linux/arm64"]);
+    assert_eq!(images(&plan), ["t/a:now-amd64", "t/a:now-arm64"]);
 }

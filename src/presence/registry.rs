@@ -1,0 +1,243 @@
+//! Asks registries: what `image:tag` and each `tag-arch` name, which keys they carry, and what is signed.
+
+use std::collections::btree_map::Entry;
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered, arch_tag};
+use crate::image::{Platform, Reference};
+use crate::problem::Problem;
+use crate::registry::{self, Client, Content, Descriptor, ImageConfig, Manifest};
+use crate::signature::{self, PublicKey};
+
+/// All questions to registries at once, by the canonical form of `image:tag` there.
+pub(super) async fn ask_registry(questions: &[Question], places: &Places<'_>) -> BTreeMap<String, Registered> {
+    let Some(client) = places.client else { return BTreeMap::new() };
+    let published = questions.iter().filter(|question| question.published);
+    let answers = published.map(|question| async move {
+        let remote = question.image.on(places.registry);
+        let mut registered = ask_one(client, &remote, question).await;
+        if let Some(signer) = places.signer.filter(|_| question.written) {
+            registered.signed = ask_signed(client, &remote, &registered, signer).await;
+        }
+        (remote.canonical().to_string(), registered)
+    });
+    join_all(answers).await.into_iter().collect()
+}
+
+async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Registered {
+    let suffixed = question.platforms.iter().map(|platform| async move {
+        let name = arch_tag(image, platform);
+        let descriptor = if question.written && client.has_mirrors(&name) {
+            client.own_manifest(&name).await.map(|manifest| manifest.map(|manifest| manifest.descriptor))
+        } else {
+            client.head(&name).await
+        };
+        let found =
+            |descriptor: Descriptor| Found { platform: Some(platform.clone()), key: None, digest: descriptor.digest };
+        (platform.clone(), answer(descriptor).map(found))
+    });
+    let release = async {
+        match &question.release {
+            Some(name) => answer(client.own_manifest(&image.with_tag(name)).await).map(|manifest| manifest.descriptor),
+            None => Fact::NotAsked,
+        }
+    };
+    let asked = tokio::join!(ask_index(client, image, question), join_all(suffixed), release);
+    let ((listing, mut index), arch_tags, release) = asked;
+    let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
+    if let Fact::Yes(listed) = &index {
+        index = match without_vanished(client, image, listed, &arch_tags).await {
+            Ok(listed) => Fact::Yes(listed),
+            Err(problem) => Fact::Unknown(problem),
+        };
+    }
+    // An index tells the key of what it lists; an image that no index lists yet is asked for its own label.
+    let listed = index.found().cloned().unwrap_or_default();
+    for (platform, fact) in &mut arch_tags {
+        let Fact::Yes(found) = fact else { continue };
+        if let Some(same) = listed.get(platform).filter(|listed| listed.digest == found.digest) {
+            found.key.clone_from(&same.key);
+            continue;
+        }
+        match image_facts(client, &arch_tag(image, platform), Some(platform)).await {
+            Ok(Some(labelled)) => *found = labelled,
+            // It was replaced by what has no image of the platform, or removed, after it was found.
+            Ok(None) => {}
+            // Whether it was made from other inputs is part of the question, and an unknown is never taken for a no.
+            Err(problem) => *fact = Fact::Unknown(problem),
+        }
+    }
+    Registered { index, listing, arch_tags, release, signed: BTreeMap::new() }
+}
+
+/// Whether everything that is there is signed, by digest.
+async fn ask_signed(
+    client: &Client,
+    image: &Reference,
+    registered: &Registered,
+    signer: &PublicKey,
+) -> BTreeMap<String, Fact<()>> {
+    let mut facts = BTreeMap::new();
+    for audited in signature::audit(client, image, signer).await {
+        let fact = match audited.state {
+            signature::State::Signed => Fact::Yes(()),
+            signature::State::Unsigned => Fact::No,
+            signature::State::Unknown(problem) => Fact::Unknown(problem),
+            signature::State::NotThere => continue,
+        };
+        facts.insert(audited.digest.unwrap_or_default(), fact);
+    }
+    for found in registered.arch_tags.values().filter_map(Fact::found) {
+        if let Entry::Vacant(unknown) = facts.entry(found.digest.clone()) {
+            let is_signed = signature::is_signed(client, image, &found.digest, signer).await;
+            unknown.insert(answer(is_signed.map(|is_signed| is_signed.then_some(()))));
+        }
+    }
+    facts
+}
+
+/// What an index lists, without the images that have gone from the registry: it may outlive them. Where the `tag-arch`
+/// is there, so is the image.
+async fn without_vanished(
+    client: &Client,
+    image: &Reference,
+    listed: &BTreeMap<Platform, Found>,
+    arch_tags: &BTreeMap<Platform, Fact<Found>>,
+) -> Result<BTreeMap<Platform, Found>, Problem> {
+    let mut there = BTreeMap::new();
+    for (platform, found) in listed {
+        let suffixed = arch_tags.get(platform).is_some_and(|fact| fact.found().is_some());
+        let by_digest = format!("{}@{}", image.name(), found.digest).parse::<Reference>();
+        let gone = match by_digest {
+            Ok(by_digest) if !suffixed => client.head(&by_digest).await?.is_none(),
+            _ => false,
+        };
+        if !gone {
+            there.insert(platform.clone(), found.clone());
+        }
+    }
+    Ok(there)
+}
+
+/// What `image:tag` names as a whole, and what it lists.
+async fn ask_index(
+    client: &Client,
+    image: &Reference,
+    question: &Question,
+) -> (Option<Descriptor>, Fact<BTreeMap<Platform, Found>>) {
+    let manifest = if question.written { client.own_manifest(image).await } else { client.manifest(image).await };
+    let manifest = match answer(manifest) {
+        Fact::Yes(manifest) => manifest,
+        nothing => return (None, nothing.map(|_| BTreeMap::new())),
+    };
+    let listed = listed(client, image, question, &manifest).await;
+    (Some(manifest.descriptor), listed)
+}
+
+async fn listed(
+    client: &Client,
+    image: &Reference,
+    question: &Question,
+    manifest: &Manifest,
+) -> Fact<BTreeMap<Platform, Found>> {
+    let platforms = &question.platforms;
+    let content = match manifest.content(&image.to_string()) {
+        Ok(content) => content,
+        Err(problem) => return Fact::Unknown(problem),
+    };
+    let Content::Index(mut index) = content else {
+        let found = answer(image_facts(client, image, None).await);
+        return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
+    };
+    // A mirror may have kept an index of former times: that it lacks a platform is for the registry to say.
+    if !question.written
+        && client.has_mirrors(image)
+        && platforms.iter().any(|platform| index.entry(platform).is_none())
+    {
+        match client
+            .own_manifest(image)
+            .await
+            .and_then(|own| own.map(|own| own.content(&image.to_string())).transpose())
+        {
+            Ok(Some(Content::Index(own))) => index = own,
+            Ok(_) => {}
+            Err(problem) => return Fact::Unknown(problem),
+        }
+    }
+    let listed =
+        platforms.iter().filter_map(|platform| Some((platform.clone(), of_entry(index.entry(platform)?, platform))));
+    Fact::Yes(listed.collect())
+}
+
+/// What an index says of the image that it lists for a platform.
+fn of_entry(entry: &registry::Entry, platform: &Platform) -> Found {
+    let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+    Found { platform: Some(platform.clone()), key, digest: entry.descriptor().digest.clone() }
+}
+
+/// Platform and key label of a single image, from its configuration; of an index, what it lists for the platform.
+async fn image_facts(
+    client: &Client,
+    image: &Reference,
+    platform: Option<&Platform>,
+) -> Result<Option<Found>, Problem> {
+    let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
+    let about = image.to_string();
+    let content = match manifest.content(&about)? {
+        Content::Image(content) => content,
+        Content::Index(index) => {
+            return Ok(platform.and_then(|platform| Some(of_entry(index.entry(platform)?, platform))));
+        }
+    };
+    let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
+    let config = ImageConfig::parse(&bytes, &about)?;
+    let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+    Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
+}
+
+/// An answer as a fact.
+fn answer<T>(answer: Result<Option<T>, Problem>) -> Fact<T> {
+    match answer {
+        Ok(Some(found)) => Fact::Yes(found),
+        Ok(None) => Fact::No,
+        Err(problem) => Fact::Unknown(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::stub::{Answer, Stub};
+    use crate::registry::{Options, digest, media_type};
+
+    /// A registry with `org/image:1-amd64` alone, whose configuration it answers like this.
+    async fn registered(config: Answer) -> Fact<Found> {
+        let digest_of_config = digest(b"config");
+        let manifest =
+            format!(r#"{{"config": {{"mediaType": "c", "digest": "{digest_of_config}", "size": 6}}, "layers": []}}"#);
+        let stub = Stub::start(move |asked| match asked.path.rsplit('/').next() {
+            Some("1-amd64") => Answer::ok(manifest.as_str())
+                .header("content-type", media_type::OCI_MANIFEST)
+                .header("docker-content-digest", digest(manifest.as_bytes()))
+                .header("content-length", manifest.len().to_string()),
+            Some(name) if name == digest_of_config => config.clone(),
+            _ => Answer::status(404),
+        })
+        .await;
+        let options = Options { certs_dir: None, backoff: std::time::Duration::from_millis(1), ..Options::default() };
+        let image: Reference = format!("{}/org/image:1", stub.address).parse().unwrap();
+        let platform = Platform::linux("amd64");
+        let mut question = Question::new(image.clone(), true);
+        question.platforms.insert(platform.clone());
+        let asked = ask_one(&Client::new(options).unwrap(), &image, &question).await;
+        assert!(asked.index.is_no());
+        asked.arch_tags[&platform].clone()
+    }
+
+    #[tokio::test]
+    async fn an_image_whose_label_cannot_be_read_is_unknown() {
+        assert!(matches!(registered(Answer::status(403)).await, Fact::Unknown(_)));
+    }
+}
