@@ -117,7 +117,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let config = &workspace.config;
     let registry = settings.registry(config);
     let platforms = settings.platforms(config);
-    let demand = plan::demand(workspace, graph, selected, &platforms, &builder);
+    let demand = plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
 
     let client = client(&settings.insecure_registries, config, &settings.environment)?;
     let request = Request {

@@ -126,6 +126,8 @@ pub struct Settings {
     pub publish: Option<Publish>,
     /// The file of the key that signs what is published.
     pub sign_key: Option<PathBuf>,
+    /// Platforms that nothing selected is wanted on, whatever chose them.
+    pub skip_platforms: Vec<Platform>,
     /// Build all that is selected.
     pub force: bool,
     /// Bring what is only in the registry to the builder.
@@ -182,6 +184,11 @@ pub fn parse_platforms(text: &str) -> Result<Platforms, String> {
     if text == "all" {
         return Ok(Platforms::Arches);
     }
+    Ok(Platforms::These(parse_skipped(text)?))
+}
+
+/// Reads `--skip-platforms`: platforms separated by commas; a bare architecture means Linux.
+pub fn parse_skipped(text: &str) -> Result<Vec<Platform>, String> {
     let mut platforms = text
         .split(',')
         .map(|part| {
@@ -199,7 +206,7 @@ pub fn parse_platforms(text: &str) -> Result<Platforms, String> {
         .collect::<Result<Vec<_>, _>>()?;
     platforms.sort();
     platforms.dedup();
-    Ok(Platforms::These(platforms))
+    Ok(platforms)
 }
 
 /// Reads `--registry`: `HOST[:PORT][/PREFIX]`; empty means docker.io.
@@ -234,6 +241,8 @@ mod tests {
         let these = |names: &[&str]| Ok(Platforms::These(names.iter().map(|name| Platform::linux(name)).collect()));
         assert_eq!(parse_platforms("all"), Ok(Platforms::Arches));
         assert_eq!(parse_platforms("linux/arm64,amd64,arm64"), these(&["amd64", "arm64"]));
+        assert_eq!(parse_skipped("riscv64,linux/s390x"), Ok(["riscv64", "s390x"].map(Platform::linux).into()));
+        assert!(parse_skipped("all").is_err());
         for wrong in ["x86", "linux/arm46", "linux/AMD64", "amd64,"] {
             assert!(parse_platforms(wrong).is_err(), "{wrong}");
         }

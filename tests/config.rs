@@ -293,6 +293,7 @@ fn planned(monorepo: &Monorepo, tags: TagOptions) -> Plan {
         build: true,
         publish: None,
         sign_key: None,
+        skip_platforms: Vec::new(),
         force: false,
         pull: false,
         on_outdated: OnOutdated::Warn,

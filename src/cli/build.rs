@@ -14,7 +14,7 @@ use super::output::Output;
 use super::plan::{Format, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
-use crate::plan::{self, Plan, State, Step};
+use crate::plan::{self, IdleReason, Node, Plan, State, Step};
 use crate::report;
 use crate::run::{self, Executor, Limits, Logs};
 use crate::settings::Environment;
@@ -63,14 +63,21 @@ fn nothing_to_do(plan: &Plan) -> String {
     let count = |state| plan.nodes.iter().filter(|node| node.selected && node.state == state).count();
     let present = count(State::Present) + count(State::Outdated);
     let mut line = format!("nothing to do: {present} present");
-    for (state, words) in [
-        (State::Outdated, "of them outdated"),
-        (State::NotBuildable, "not buildable"),
-        (State::Blocked, "blocked"),
-        (State::NotBuiltHere, "not built here"),
-    ] {
+    for (state, words) in
+        [(State::Outdated, "of them outdated"), (State::NotBuildable, "not buildable"), (State::Blocked, "blocked")]
+    {
         if count(state) > 0 {
             let _ = write!(line, ", {} {words}", count(state));
+        }
+    }
+    let idle = |reason| plan.idle.iter().filter(|idle| idle.reason == reason).count();
+    for (count, one, several) in [
+        (not_listed(plan), "not built here", "not built here"),
+        (idle(IdleReason::NoArches), "lists no architectures", "list no architectures"),
+        (idle(IdleReason::AllSkipped), "is wanted on skipped platforms only", "are wanted on skipped platforms only"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {count} {}", if count == 1 { one } else { several });
         }
     }
     match plan::stale_pin_count(plan) {
@@ -82,6 +89,13 @@ fn nothing_to_do(plan: &Plan) -> String {
     }
     line.push('\n');
     line
+}
+
+/// How many selected nodes are on a platform that their package, which lists some, does not list.
+fn not_listed(plan: &Plan) -> usize {
+    let lists_some = |node: &&Node| plan.idle.iter().all(|idle| idle.name != node.name);
+    let selected = plan.nodes.iter().filter(|node| node.selected && node.state == State::NotBuiltHere);
+    selected.filter(lists_some).count()
 }
 
 /// Runs the steps and returns the exit code.

@@ -9,7 +9,8 @@
 use std::ffi::OsString;
 
 /// Flags with a value.
-const VALUES: [&str; 7] = ["build-yml", "hash", "hash-commit", "hash-path", "org", "release", "tag"];
+const VALUES: [&str; 9] =
+    ["build-yml", "hash", "hash-commit", "hash-path", "org", "platforms", "release", "skip-platforms", "tag"];
 /// Flags without one.
 const SWITCHES: [&str; 8] = ["canonical", "dev", "docker", "force", "force-dirty", "nobuild", "pull", "push"];
 /// Switches that are on unless they are turned off.
@@ -167,6 +168,11 @@ mod tests {
             ("k -C build show-tag -org=x a", "k -C build show-tag --org=x a", 0),
             ("k build -network -j 4 a push", "k build -j 4 a --push", 2),
             ("k build -disable-cache -docker -nonetwork=false a", "k build a", 2),
+            (
+                "k build -skip-platforms linux/s390x -platforms=all a",
+                "k build --skip-platforms linux/s390x --platforms=all a",
+                0,
+            ),
             ("k push -release 1 -nobuild a", "k push --release 1 --nobuild a", 0),
             ("k push -manifest=false -image=T -sign a", "k push --manifest=false --image=true --sign=true a", 0),
             (

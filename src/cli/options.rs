@@ -7,10 +7,14 @@ use clap::{ArgAction, Args};
 use super::publish_args::PublishArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
+use crate::image::Platform;
 use crate::plan::{OnOutdated, Platforms};
 use crate::problem::Problem;
-use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, parse_registry, relative};
+use crate::settings::{AssumeMissing, Environment, Settings, parse_platforms, parse_registry, parse_skipped, relative};
 use crate::workspace::find_root;
+
+/// The platforms of one `--skip-platforms`.
+type Skipped = Vec<Platform>;
 
 /// Where the command runs.
 #[derive(Debug)]
@@ -72,6 +76,10 @@ pub(super) struct PlanningArgs {
     pub(super) platforms: Option<Platforms>,
     #[command(flatten)]
     pub(super) publish: PublishArgs,
+    /// Platforms such as linux/riscv64 on which nothing that is named is built, separated by commas, whether --platforms,
+    /// kitmake.yml or the package chose them (may be repeated)
+    #[arg(long, value_name = "PLATFORMS", value_parser = parse_skipped, action = ArgAction::Append)]
+    pub(super) skip_platforms: Vec<Skipped>,
     /// Build all that is selected, whatever is there
     #[arg(long)]
     pub(super) force: bool,
@@ -130,6 +138,7 @@ impl PlanningArgs {
             build: !self.publish.nobuild(),
             sign_key: self.publish.sign_key(push, &directory),
             publish: self.publish.publish(push)?,
+            skip_platforms: self.skip_platforms.concat(),
             force: self.force,
             pull: self.pull,
             on_outdated: self.on_outdated,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::decide::Decided;
 use super::demand::{Demand, unnamed};
 use super::findings::Published;
-use super::node::{Place, State};
+use super::node::{Idle, Place, State};
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, indexed_platforms, publications};
 use super::steps::steps;
@@ -39,7 +39,16 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
     let steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
-    Plan { nodes: decided.nodes, steps, problems: distinct(problems), warnings: distinct(warnings), broken_elsewhere }
+    let name = |package: PackageId| inputs.workspace.package(package).name.clone();
+    let idle = demand.idle.iter().map(|(&package, &reason)| Idle { name: name(package), reason });
+    Plan {
+        nodes: decided.nodes,
+        idle: idle.collect(),
+        steps,
+        problems: distinct(problems),
+        warnings: distinct(warnings),
+        broken_elsewhere,
+    }
 }
 
 /// Everything that is wrong with a package by itself.

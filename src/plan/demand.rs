@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::node::IdleReason;
 use super::{Inputs, Platforms};
 use crate::graph::{Graph, State};
 use crate::image::Platform;
@@ -16,6 +17,8 @@ pub struct Demand {
     pub nodes: BTreeSet<(PackageId, Platform)>,
     /// All packages asked for, also those with no platform at all.
     pub packages: BTreeSet<PackageId>,
+    /// The packages asked for that are wanted on no platform, or list none.
+    pub idle: BTreeMap<PackageId, IdleReason>,
 }
 
 impl Demand {
@@ -32,22 +35,30 @@ pub(super) fn arches(workspace: &Workspace, package: PackageId) -> impl Iterator
     build.into_iter().flat_map(|build| build.arches.iter().map(|arch| Platform::linux(&arch.value)))
 }
 
-/// Walks from the selected packages along current image edges.
+/// Walks from the selected packages along current image edges. A platform in `skipped` is wanted of no selected package,
+/// however the platforms were chosen; a package that is built from another on it still needs it there.
 #[must_use]
 pub fn demand(
     workspace: &Workspace,
     graph: &Graph,
     selected: &[PackageId],
     platforms: &Platforms,
+    skipped: &[Platform],
     builder: &Platform,
 ) -> Demand {
     let mut demand = Demand { packages: selected.iter().copied().collect(), ..Demand::default() };
     for &package in selected {
-        let wanted: Vec<Platform> = match platforms {
+        let mut wanted: Vec<Platform> = match platforms {
             Platforms::Own => vec![builder.clone()],
             Platforms::Arches => arches(workspace, package).collect(),
             Platforms::These(platforms) => platforms.clone(),
         };
+        wanted.retain(|platform| !skipped.iter().any(|skipped| skipped.normal() == platform.normal()));
+        if workspace.package(package).build.as_ref().is_some_and(|build| build.arches.is_empty()) {
+            demand.idle.insert(package, IdleReason::NoArches);
+        } else if wanted.is_empty() && workspace.package(package).build.is_some() {
+            demand.idle.insert(package, IdleReason::AllSkipped);
+        }
         demand.selected.extend(wanted.into_iter().map(|platform| (package, platform)));
     }
     let mut open: Vec<(PackageId, Platform)> = demand.selected.iter().cloned().collect();

@@ -37,7 +37,7 @@ use crate::presence::Facts;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
-pub use node::{Node, Place, Reason, State};
+pub use node::{Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
@@ -66,6 +66,8 @@ pub struct Inputs<'a> {
 pub struct Plan {
     /// Sorted by package, then platform.
     pub nodes: Vec<Node>,
+    /// Selected packages of which nothing is built, sorted by package.
+    pub idle: Vec<Idle>,
     /// Each after what it needs; none if there are problems, since then nothing may be done.
     pub steps: Vec<Step>,
     /// What keeps the plan from being run, all of it.

@@ -133,6 +133,26 @@ pub struct Node {
     pub components: Option<Components>,
 }
 
+/// Why a selected package has nothing to be built at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdleReason {
+    /// Its build yml lists no architectures: it is never built.
+    NoArches,
+    /// All platforms that it is wanted on are skipped.
+    AllSkipped,
+}
+
+/// A selected package of which nothing is built, on whatever platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Idle {
+    /// Its name.
+    #[serde(rename = "id")]
+    pub name: PackageName,
+    /// Why.
+    pub reason: IdleReason,
+}
+
 impl Node {
     /// `package@os/arch`, as it is printed.
     #[must_use]

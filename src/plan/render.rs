@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Plan;
-use super::node::{Node, Place, Reason, State};
+use super::node::{Idle, IdleReason, Node, Place, Reason, State};
 use super::step::{Action, Step, StepKind};
 
 /// The JSON form of a plan; fields are only ever added.
@@ -14,6 +14,7 @@ use super::step::{Action, Step, StepKind};
 struct PlanJson<'a> {
     schema_version: u32,
     nodes: Vec<NodeJson<'a>>,
+    idle: &'a [Idle],
     steps: Vec<StepJson<'a>>,
 }
 
@@ -73,7 +74,7 @@ pub fn json(plan: &Plan) -> String {
             dockerfile: request.map(|request| request.dockerfile.as_str()),
         }
     });
-    let document = PlanJson { schema_version: 1, nodes: nodes.collect(), steps: steps.collect() };
+    let document = PlanJson { schema_version: 1, nodes: nodes.collect(), idle: &plan.idle, steps: steps.collect() };
     let mut text = serde_json::to_string_pretty(&document).expect("a plan is strings, lists and maps with string keys");
     text.push('\n');
     text
@@ -195,18 +196,33 @@ fn aligned(rows: Vec<[String; 3]>) -> impl Iterator<Item = String> {
 
 /// One line per platform: that a package does not list one is no more than a fact.
 fn not_built_here(out: &mut String, plan: &Plan) {
-    let mut platforms: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut count = 0;
-    for node in plan.nodes.iter().filter(|node| node.state == State::NotBuiltHere) {
-        count += 1;
-        platforms.entry(node.platform.to_string()).or_default().push(node.name.as_str());
-    }
-    if count > 0 {
+    let rows = not_built_here_rows(plan);
+    if !rows.is_empty() {
+        let count: usize = rows.values().map(BTreeSet::len).sum();
         let _ = writeln!(out, "not built here: {count}");
     }
-    for (platform, names) in platforms {
-        let _ = writeln!(out, "  {platform}  {}", names.join(", "));
+    let width = rows.keys().map(String::len).max().unwrap_or_default();
+    for (why, names) in rows {
+        let names: Vec<&str> = names.into_iter().collect();
+        let _ = writeln!(out, "  {why:<width$}  {}", names.join(", "));
     }
+}
+
+/// The names of the packages that are not built, by platform; those that are built on none, by the reason.
+fn not_built_here_rows(plan: &Plan) -> BTreeMap<String, BTreeSet<&str>> {
+    let mut rows: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for Idle { name, reason } in &plan.idle {
+        let why = match reason {
+            IdleReason::NoArches => "lists no architectures",
+            IdleReason::AllSkipped => "wanted on skipped platforms only",
+        };
+        rows.entry(why.to_owned()).or_default().insert(name.as_str());
+    }
+    let never = |node: &&Node| plan.idle.iter().any(|idle| idle.name == node.name);
+    for node in plan.nodes.iter().filter(|node| node.state == State::NotBuiltHere && !never(node)) {
+        rows.entry(node.platform.to_string()).or_default().insert(node.name.as_str());
+    }
+    rows
 }
 
 /// How many pins of the nodes are stale without being allowed to, each counted once, whatever the number of platforms.

@@ -20,6 +20,7 @@ pub(super) struct World {
     pub(super) facts: Facts,
     pub(super) files: BTreeMap<PackageId, BTreeMap<String, String>>,
     pub(super) request: Request,
+    pub(super) skipped: Vec<Platform>,
 }
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -71,7 +72,7 @@ impl World {
             on_outdated: OnOutdated::Warn,
         };
         let facts = Facts { builder: Fact::Yes(BTreeMap::new()), registry: BTreeMap::new() };
-        let mut world = Self { repo, facts, files: BTreeMap::new(), request };
+        let mut world = Self { repo, facts, files: BTreeMap::new(), request, skipped: Vec::new() };
         for tag in world.repo.tags.packages.iter_mut().flatten().flatten() {
             tag.output = tag.identity.clone();
         }
@@ -217,7 +218,8 @@ impl World {
 
     fn plan_with(&self, request: &Request) -> Plan {
         let Repo { workspace, tags, graph } = &self.repo;
-        let demand = super::demand(workspace, graph, &request.selected, &request.platforms, &request.builder);
+        let demand =
+            super::demand(workspace, graph, &request.selected, &request.platforms, &self.skipped, &request.builder);
         let inputs = Inputs { workspace, tags, graph, facts: &self.facts, files: &self.files };
         super::plan(inputs, request, &demand)
     }

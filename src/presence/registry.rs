@@ -1,7 +1,7 @@
 //! Asks registries: what `image:tag` and each `tag-arch` name, which keys they carry, and what is signed.
 
-use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use futures_util::future::join_all;
 

@@ -90,6 +90,52 @@ fn a_platform_that_a_package_does_not_list_is_no_error() {
     for node in plan["nodes"].as_array().unwrap() {
         assert_eq!(node["state"], "not-built-here", "{node:#}");
     }
-    let nothing = bench.kitmake(&["build", "pkg/tracer"]).with_code(0);
+    let nothing = bench.kitmake(&["build", "pkg/vtpm", "--platforms", "linux/riscv64"]).with_code(0);
     assert_eq!(nothing.stderr, "nothing to do: 0 present, 1 not built here\n");
+}
+
+#[test]
+fn a_package_that_lists_no_architectures_is_never_built_and_said_to() {
+    let bench = Bench::new();
+    for platforms in [&[][..], &["--platforms", "all"], &BOTH] {
+        let nothing = bench.kitmake(&[&["build", "pkg/tracer", "--force"], platforms].concat()).with_code(0);
+        assert_eq!(nothing.stderr, "nothing to do: 0 present, 1 lists no architectures\n", "{platforms:?}");
+        let plan = bench.kitmake(&[&["plan", "pkg/tracer"], platforms].concat()).with_code(0);
+        assert!(plan.stdout.starts_with("nothing to do: "), "{}", plan.stdout);
+        assert!(plan.stdout.ends_with("  lists no architectures  pkg/tracer\n"), "{}", plan.stdout);
+    }
+    let built = bench.kitmake(&["build", "pkg/tracer", "pkg/ca-certificates", "--platforms", "all"]).with_code(0);
+    assert_eq!(told_set(&built, "Built"), set(["pkg/ca-certificates"]));
+    assert!(built.stderr.contains("  lists no architectures  pkg/tracer\n"), "{}", built.stderr);
+}
+
+#[test]
+fn skipped_platforms_are_taken_from_those_that_are_wanted_whatever_chose_them() {
+    let bench = Bench::new();
+    let package = "pkg/ca-certificates";
+    let platforms = |arguments: &[&str]| {
+        let plan = bench.plan(&[&[package], arguments].concat());
+        let steps = plan["steps"].as_array().unwrap();
+        steps.iter().map(|step| step["node"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned()).collect()
+    };
+    let all = ["--platforms", "all"];
+    let skipped: BTreeSet<String> = platforms(&[&all[..], &["--skip-platforms", "linux/riscv64"]].concat());
+    assert_eq!(skipped, set(["amd64", "arm64"]));
+    for twice in
+        [&["--skip-platforms", "linux/riscv64,arm64"][..], &["--skip-platforms=arm64", "--skip-platforms=riscv64"]]
+    {
+        assert_eq!(platforms(&[&all[..], twice].concat()), set(["amd64"]), "{twice:?}");
+    }
+    assert_eq!(platforms(&[&BOTH[..], &["--skip-platforms", "linux/amd64"]].concat()), set(["arm64"]));
+    bench.monorepo.write("kitmake.yml", "platforms: [linux/amd64, linux/arm64]\n");
+    bench.monorepo.commit("Choose platforms");
+    assert_eq!(platforms(&["--skip-platforms", "linux/arm64"]), set(["amd64"]));
+    let nothing = bench.kitmake(&["build", package, "--skip-platforms", "linux/arm64,linux/amd64"]).with_code(0);
+    assert_eq!(nothing.stderr, "nothing to do: 0 present, 1 is wanted on skipped platforms only\n");
+    bench.kitmake(&["build", package, "--skip-platforms", "all"]).with_code(2);
+
+    bench.kitmake(&["build", package, "--platforms", "all", "--skip-platforms", "linux/riscv64"]).with_code(0);
+    let reference = bench.reference(package);
+    let stored = ["amd64", "arm64", "riscv64"].map(|arch| Bench::on_builder(&format!("{reference}-{arch}")));
+    assert_eq!(stored, [true, true, false]);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::graph::testing::Pkg;
-use crate::plan::testing::{World, amd64, world};
+use crate::plan::testing::{World, amd64, arm64, world};
 use crate::plan::{OnOutdated, Platforms, Publish, notes, text};
 
 fn lines(text: &str) -> Vec<&str> {
@@ -106,9 +106,54 @@ fn verbose_says_where_everything_is() {
 
 #[test]
 fn platforms_that_packages_do_not_list_take_one_line_each() {
-    let mut world = world([Pkg::new("a").arches(&[]), Pkg::new("b").arches(&[]), Pkg::new("c")]);
-    world.request.platforms = Platforms::These(vec!["linux/arm64".parse().unwrap(), amd64()]);
+    let mut world = world([Pkg::new("a").arches(&["s390x"]), Pkg::new("b").arches(&["s390x"]), Pkg::new("c")]);
+    world.request.platforms = Platforms::These(vec![arm64(), amd64()]);
     assert_eq!(lines(&notes(&world.plan())), ["not built here: 5", "  linux/amd64  a, b", "  linux/arm64  a, b, c"]);
+}
+
+#[test]
+fn a_selected_package_that_lists_no_architectures_is_said_to_whatever_chose_the_platforms() {
+    let mut world = world([Pkg::new("a").arches(&[]), Pkg::new("b").arches(&["s390x"])]);
+    let none = ["not built here: 1", "  lists no architectures  a"];
+    for platforms in [Platforms::Own, Platforms::Arches, Platforms::These(vec![arm64(), amd64()])] {
+        world.request.platforms = platforms;
+        world.select(&["a"]);
+        assert_eq!(lines(&notes(&world.plan())), none);
+    }
+    world.select(&["a", "b"]);
+    assert_eq!(
+        lines(&notes(&world.plan()))[1..],
+        ["  linux/amd64             b", "  linux/arm64             b", "  lists no architectures  a"]
+    );
+}
+
+#[test]
+fn a_package_that_is_wanted_on_skipped_platforms_only_is_said_to_be_so() {
+    let mut world = world([Pkg::new("a").arches(&["arm64"]), Pkg::new("b").arches(&["amd64", "arm64"])]);
+    world.request.platforms = Platforms::Arches;
+    world.skipped = vec!["linux/arm64/v8".parse().unwrap()];
+    let plan = world.plan();
+    assert_eq!(plan.ids(), ["build:b@linux/amd64"]);
+    assert_eq!(lines(&notes(&plan)), ["not built here: 1", "  wanted on skipped platforms only  a"]);
+    let json: Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
+    assert_eq!(json["idle"], json!([{"id": "a", "reason": "all-skipped"}]));
+}
+
+#[test]
+fn a_skipped_platform_is_taken_from_all_that_is_named_and_not_from_what_that_is_built_on() {
+    let text = "FROM --platform=linux/arm64 t/base:now\n";
+    let both = ["amd64", "arm64"];
+    let mut world = world([Pkg::new("base").arches(&both), Pkg::new("user").dockerfile(text).arches(&both)]);
+    world.skipped = vec![arm64()];
+    for (platforms, builds) in
+        [(Platforms::Own, 3), (Platforms::These(vec![amd64(), arm64()]), 3), (Platforms::These(vec![arm64()]), 0)]
+    {
+        world.request.platforms = platforms.clone();
+        let steps = world.steps();
+        assert_eq!(steps.len(), builds, "{platforms:?}: {steps:?}");
+        assert!(!steps.contains(&"build:user@linux/arm64".to_owned()), "{steps:?}");
+        assert_eq!(steps.contains(&"build:base@linux/arm64".to_owned()), builds > 0, "{steps:?}");
+    }
 }
 
 #[test]
