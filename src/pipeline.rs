@@ -120,10 +120,11 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let demand = plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
 
     let client = client(&settings.insecure_registries, config, &settings.environment)?;
-    let request = Request {
+    let mut request = Request {
         selected: selected.clone(),
         platforms,
         builder,
+        runs: None,
         registry,
         build: settings.build,
         publish: settings.publish.clone(),
@@ -140,7 +141,15 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let public = key.as_ref().map(SigningKey::public);
     let places =
         Places { engine: store, client: asked, registry: request.registry.as_deref(), signer: public.as_ref() };
-    let facts: Facts = runtime.block_on(ask(&questions, &places));
+    let may_run = async {
+        match &engine {
+            Ok((engine, _)) if plan::foreign_programs(graph, &demand, &request.builder) => engine.runs().await,
+            _ => None,
+        }
+    };
+    let asking = async { tokio::join!(ask(&questions, &places), may_run) };
+    let (facts, runs): (Facts, _) = runtime.block_on(asking);
+    request.runs = runs;
 
     let mut memo = Memo::open(&settings.environment.cache, &settings.root);
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;

@@ -596,3 +596,19 @@ async fn a_build_leaves_no_connection_behind() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_says_whose_programs_it_can_run() {
+    let (engine, info) = Engine::connect(&connection()).await.unwrap();
+    let runs = engine.runs().await.expect("its BuildKit answers");
+    assert!(runs.contains(&info.platform), "{runs:?}");
+
+    let directory = empty();
+    let proxy = Proxy::start(directory.path());
+    let host = Some(format!("unix://{}", proxy.socket.display()));
+    let (behind, _) = Engine::connect(&Connection { host, ..Connection::default() }).await.unwrap();
+    assert_eq!(behind.runs().await.as_ref(), Some(&runs));
+    proxy.serving.abort();
+    fs::remove_file(&proxy.socket).unwrap();
+    assert_eq!(behind.runs().await, None, "what cannot be asked is not known");
+}

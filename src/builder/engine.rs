@@ -2,7 +2,7 @@
 //!
 //! Requests that only ask are answered within two minutes or fail; builds, pulls, pushes and saves have no time limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::time::Duration;
@@ -20,8 +20,7 @@ use super::connection::Endpoint;
 use super::context::ArchiveFile;
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
-use super::stream;
-use super::{Archive, BuildRequest, Connection, build};
+use super::{Archive, BuildRequest, Connection, build, stream, workers};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 
@@ -39,6 +38,8 @@ pub struct Engine {
     docker: Docker,
     /// For what takes its time.
     worker: Docker,
+    /// Where it is.
+    endpoint: Endpoint,
 }
 
 /// What an engine says of itself.
@@ -90,7 +91,12 @@ impl Engine {
             cpus: info.ncpu.and_then(|cpus| usize::try_from(cpus).ok()).unwrap_or(1).max(1),
             version: version.version.unwrap_or_default(),
         };
-        Ok((Self { worker: docker.clone().with_timeout(WORK), docker }, info))
+        Ok((Self { worker: docker.clone().with_timeout(WORK), docker, endpoint }, info))
+    }
+
+    /// The platforms whose programs it can run, natively or by an emulator; `None` if that is not known.
+    pub async fn runs(&self) -> Option<BTreeSet<Platform>> {
+        workers::platforms(&self.endpoint).await
     }
 
     /// All images of the store, by id, also those without a name.

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod log;
 mod stream;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -52,6 +52,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
     }
     if prepared.plan.is_empty() {
         output.say(&nothing_to_do(&prepared.plan));
+        if left_undone(&prepared.plan) {
+            output.say(&plan::notes(&prepared.plan));
+        }
         return Ok(exit::DONE);
     }
     output.say(&plan::notes(&prepared.plan));
@@ -89,6 +92,11 @@ fn nothing_to_do(plan: &Plan) -> String {
     }
     line.push('\n');
     line
+}
+
+/// Whether something that was asked for is neither there nor can be built, so that the one line is not enough.
+fn left_undone(plan: &Plan) -> bool {
+    plan.nodes.iter().any(|node| node.selected && matches!(node.state, State::NotBuildable | State::Blocked))
 }
 
 /// How many selected nodes are on a platform that their package, which lists some, does not list.

@@ -32,8 +32,8 @@ pub(super) fn nodes(
             let resolution = match &package.dockerfile {
                 Some(file) => file.resolve(&Scope { build_args: &scope_args, target, build: builder }),
                 None => Resolution {
-                    references: Vec::new(),
                     not_buildable: package.dockerfile_problem.as_ref().map(ToString::to_string),
+                    ..Resolution::default()
                 },
             };
             let mut reasons: Vec<String> = resolution.not_buildable.into_iter().collect();
@@ -57,7 +57,7 @@ pub(super) fn nodes(
             }
             let not_buildable = (!reasons.is_empty()).then(|| reasons.join("; "));
             let build_args = args.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            NodeInputs { build_args, references, not_buildable }
+            NodeInputs { build_args, references, not_buildable, runs: resolution.runs }
         })
         .collect()
 }

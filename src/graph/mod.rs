@@ -117,6 +117,8 @@ pub struct NodeInputs {
     pub references: Vec<NodeReference>,
     /// Why this platform cannot be built.
     pub not_buildable: Option<String>,
+    /// The platforms whose programs its build runs.
+    pub runs: BTreeSet<Platform>,
 }
 
 /// One reference of a node's Dockerfile.

@@ -242,8 +242,22 @@ fn hindrance(
     if !request.build {
         return None;
     }
+    if let Some(platform) = not_runnable(inputs, request, member) {
+        return Some((State::NotBuildable, Reason::NoEmulator { platform: platform.clone() }));
+    }
     let blocker = needed.iter().find(|(_, settled)| matches!(settled.supply, Supply::Nothing));
     blocker.map(|(node, _)| (State::Blocked, Reason::Blocked { by: node.id() }))
+}
+
+/// The first platform whose programs the build of a node runs and the builder is known not to. Variants are not told
+/// apart: which of them a machine runs is seldom all listed.
+fn not_runnable<'a>(inputs: Inputs<'a>, request: &Request, member: &(PackageId, Platform)) -> Option<&'a Platform> {
+    let runs = request.runs.as_ref()?;
+    let known = |platform: &Platform| {
+        let mut all = runs.iter().chain([&request.builder]);
+        all.any(|one| (one.os(), one.architecture()) == (platform.os(), platform.architecture()))
+    };
+    inputs.graph.nodes.get(member)?.runs.iter().find(|platform| !known(platform))
 }
 
 fn stale_pins(inputs: Inputs<'_>, member: &(PackageId, Platform)) -> Vec<Reason> {

@@ -83,6 +83,13 @@ pub(super) fn needs<'a>(
         .filter_map(|reference| Some((reference.package?, &reference.image.platform)))
 }
 
+/// Whether anything of a demand would, if it is built, run programs of another platform than the builder's own.
+#[must_use]
+pub fn foreign_programs(graph: &Graph, demand: &Demand, builder: &Platform) -> bool {
+    let nodes = demand.nodes.iter().filter_map(|node| graph.nodes.get(node));
+    nodes.flat_map(|node| &node.runs).any(|platform| platform.normal() != builder.normal())
+}
+
 /// The packages whose image a node of the demand is pinned to, and of which nobody knows whether the pin is to what is
 /// here, since their build yml or their tag is wrong.
 pub(super) fn unnamed(inputs: Inputs<'_>, demand: &Demand) -> BTreeSet<PackageId> {

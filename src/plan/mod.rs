@@ -43,7 +43,7 @@ pub use render::{json, notes, stale_pin_count, text};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
 pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 
-pub use demand::{Demand, demand};
+pub use demand::{Demand, demand, foreign_programs};
 pub use publication::indexed_platforms;
 
 /// Everything a plan is made from.

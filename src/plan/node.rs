@@ -96,6 +96,11 @@ pub enum Reason {
         /// Why not.
         why: String,
     },
+    /// Its build runs programs of a platform that the builder cannot run.
+    NoEmulator {
+        /// The platform of the programs.
+        platform: Platform,
+    },
     /// It needs something that can neither be had nor built.
     Blocked {
         /// The node or image that it needs.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Plan;
 use super::node::{Idle, IdleReason, Node, Place, Reason, State};
 use super::step::{Action, Step, StepKind};
+use crate::image::Platform;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -301,10 +302,20 @@ fn why_built(node: &Node) -> String {
 fn sentence(node: &Node) -> [String; 2] {
     let sentences = node.reasons.iter().filter_map(|reason| match reason {
         Reason::NotBuildable { why } | Reason::Unanswered { why } => Some(why.clone()),
+        Reason::NoEmulator { platform } => Some(no_emulator(platform)),
         Reason::Blocked { by } => Some(format!("needs {by}")),
         _ => None,
     });
     [sentences.collect::<Vec<_>>().join("; "), String::new()]
+}
+
+/// Why, and what to do about it.
+fn no_emulator(platform: &Platform) -> String {
+    let install = format!("docker run --privileged --rm tonistiigi/binfmt --install {}", platform.architecture());
+    format!(
+        "it runs programs of {platform}, which the builder cannot run: on the builder's machine install an emulator with \
+         `{install}` or Debian's package qemu-user-static, or build in a stage `FROM --platform=$BUILDPLATFORM`"
+    )
 }
 
 fn place_name(place: Place) -> &'static str {

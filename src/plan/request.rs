@@ -37,6 +37,8 @@ pub struct Request {
     pub platforms: Platforms,
     /// The builder's own platform.
     pub builder: Platform,
+    /// The platforms whose programs the builder can run; `None` where that is not known, and then forbids nothing.
+    pub runs: Option<BTreeSet<Platform>>,
     /// `HOST[/PREFIX]` where images without a host in their name live.
     pub registry: Option<String>,
     /// Build what is missing; without it only what is there is published.

@@ -63,6 +63,7 @@ impl World {
             selected: repo.workspace.ids().collect(),
             platforms: Platforms::Own,
             builder: amd64(),
+            runs: None,
             registry: None,
             build: true,
             publish: None,

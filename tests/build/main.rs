@@ -11,6 +11,7 @@ mod support;
 mod changes;
 mod dirty;
 mod dry_run;
+mod emulation;
 mod failure;
 mod full;
 mod options;

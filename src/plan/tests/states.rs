@@ -1,6 +1,7 @@
 //! What the facts of presence decide about a node.
 
 use crate::graph::testing::Pkg;
+use crate::image::Platform;
 use crate::plan::testing::{World, amd64, arm64, refused, unanswered, world};
 use crate::plan::{OnOutdated, Place, Platforms, Publish, Reason, State};
 use crate::presence::{Fact, Found, arch_tag};
@@ -396,4 +397,57 @@ fn an_answer_about_another_name_is_none() {
     let found = Found { platform: None, key: None, digest: "x".to_owned() };
     world.registry_says(&Fact::Yes(found));
     assert_eq!(world.state("a"), State::Present);
+}
+
+/// A package whose steps run on its own platform, one whose steps run on the builder's, and one that is built on the first.
+fn foreign() -> World {
+    let arm64 = ["arm64"];
+    let cross = "FROM --platform=$BUILDPLATFORM x/tools:1 AS tools\nRUN true\nFROM x/base:1\nCOPY --from=tools / /\n";
+    let mut world = world([
+        Pkg::new("cross").dockerfile(cross).arches(&arm64),
+        Pkg::new("native").dockerfile("FROM x/base:1\nRUN true\n").arches(&arm64),
+        Pkg::new("user").from("t/native:now").arches(&arm64),
+    ]);
+    world.request.platforms = Platforms::Arches;
+    world
+}
+
+#[test]
+fn what_the_builder_is_known_not_to_run_is_not_buildable_and_the_remedy_is_named() {
+    let mut world = foreign();
+    world.request.runs = Some([amd64(), Platform::linux("386")].into());
+    let plan = world.plan();
+    assert_eq!(plan.on("native", "arm64").state, State::NotBuildable);
+    assert_eq!(plan.on("native", "arm64").reasons, [Reason::NoEmulator { platform: arm64() }]);
+    assert_eq!(plan.on("user", "arm64").state, State::Blocked);
+    assert_eq!(plan.ids(), ["build:cross@linux/arm64"]);
+    let said = crate::plan::text(&plan, false);
+    for remedy in ["tonistiigi/binfmt --install arm64`", "qemu-user-static", "FROM --platform=$BUILDPLATFORM"] {
+        assert!(said.contains(remedy), "{said}");
+    }
+}
+
+#[test]
+fn an_emulator_or_a_builder_that_cannot_be_asked_forbids_nothing() {
+    let mut world = foreign();
+    let all = ["build:cross@linux/arm64", "build:native@linux/arm64", "build:user@linux/arm64"];
+    assert_eq!(world.steps(), all, "it is not known");
+    for listed in ["linux/arm64", "linux/arm64/v8"] {
+        world.request.runs = Some([listed.parse().unwrap()].into());
+        assert_eq!(world.steps(), all, "{listed}");
+    }
+    // The builder's own programs run on it whatever it says.
+    let mut own = crate::plan::testing::world([Pkg::new("a").dockerfile("FROM x/base:1\nRUN true\n")]);
+    own.request.runs = Some([arm64()].into());
+    assert_eq!(own.steps(), ["build:a@linux/amd64"]);
+}
+
+#[test]
+fn what_is_there_needs_no_emulator() {
+    let mut world = foreign();
+    world.request.runs = Some([amd64()].into());
+    world.published("native", &arm64(), None);
+    let plan = world.plan();
+    assert_eq!(plan.on("native", "arm64").state, State::Present);
+    assert_eq!(plan.ids(), ["build:cross@linux/arm64", "fetch:native@linux/arm64", "build:user@linux/arm64"]);
 }

@@ -29,7 +29,7 @@ mod tests;
 mod text;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::image::Platform;
@@ -98,6 +98,9 @@ pub struct Resolution {
     /// Why the file cannot be built for this platform, such as `FROM build-${TARGETARCH}` without such a stage. Several
     /// reasons are joined by `; `.
     pub not_buildable: Option<String>,
+    /// The platforms of the stages that the final stage needs and that run something: the builder must be able to run
+    /// programs of these. A stage that is `FROM scratch` is not counted, since nobody knows whose programs were copied there.
+    pub runs: BTreeSet<Platform>,
 }
 
 impl Dockerfile {

@@ -99,6 +99,8 @@ pub(super) struct Stage {
     pub(super) name: Option<String>,
     /// What `--from=` and `from=` say, in order.
     pub(super) uses: Vec<(ReferenceKind, Token)>,
+    /// Whether it has a `RUN`.
+    pub(super) runs: bool,
 }
 
 /// What is of interest in a Dockerfile.
@@ -127,7 +129,10 @@ pub(super) fn parse(source: &SourceFile) -> Result<Parsed, Problem> {
             ("ARG", Some(_)) => global_args(source, instruction, escape, &mut Vec::new())?,
             (_, None) => return Err(Error::before_from(source, &name, &instruction.keyword_span())),
             ("COPY" | "ADD", Some(stage)) => stage.uses.extend(copy_from(source, instruction)),
-            ("RUN", Some(stage)) => stage.uses.extend(mounts_from(source, instruction)),
+            ("RUN", Some(stage)) => {
+                stage.uses.extend(mounts_from(source, instruction));
+                stage.runs = true;
+            }
             _ => {}
         }
     }
@@ -158,7 +163,7 @@ fn stage(source: &SourceFile, instruction: &Instruction) -> Result<Stage, Proble
         }
         _ => return Err(Error::from(source, &instruction.span())),
     };
-    Ok(Stage { image: Token::word(text, words[0].clone()), platform, name, uses: Vec::new() })
+    Ok(Stage { image: Token::word(text, words[0].clone()), platform, name, uses: Vec::new(), runs: false })
 }
 
 fn is_stage_name(name: &str) -> bool {

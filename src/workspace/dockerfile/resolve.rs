@@ -33,6 +33,7 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
     let (bases, uses) = targets(parsed, &variables, scope);
     let reached = reached(&bases, &uses);
     let mut references = Vec::new();
+    let runs = runs(parsed, &bases, &reached, &variables, scope);
     for (place, stage) in parsed.stages.iter().enumerate() {
         let reached = reached.contains(&place);
         let platform = stage_platform(stage, parsed.escape, &variables, scope);
@@ -72,7 +73,7 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
     }
     let mut said = BTreeSet::new();
     reasons.retain(|reason| said.insert(reason.clone()));
-    Resolution { references, not_buildable: (!reasons.is_empty()).then(|| reasons.join("; ")) }
+    Resolution { references, not_buildable: (!reasons.is_empty()).then(|| reasons.join("; ")), runs }
 }
 
 /// What the `FROM` of each stage names, and what is used in it. A `FROM` sees the stages before it; elsewhere the last
@@ -195,6 +196,28 @@ fn reached(bases: &[Target], uses: &[Vec<Target>]) -> BTreeSet<usize> {
         }
     }
     reached
+}
+
+/// The platforms on which the stages that are needed run something. A stage has the platform of the image that it goes back
+/// to, whatever its own `FROM` says.
+fn runs(
+    parsed: &Parsed,
+    bases: &[Target],
+    reached: &BTreeSet<usize>,
+    variables: &Variables,
+    scope: &Scope<'_>,
+) -> BTreeSet<Platform> {
+    let mut platforms: Vec<Option<Platform>> = Vec::with_capacity(bases.len());
+    for (stage, base) in parsed.stages.iter().zip(bases) {
+        platforms.push(match base {
+            // A stage can only be from an earlier one.
+            Target::Stage(earlier) => platforms.get(*earlier).cloned().flatten(),
+            Target::Image(_) => stage_platform(stage, parsed.escape, variables, scope).ok(),
+            Target::Scratch | Target::NoStage(_) | Target::Unresolved { .. } => None,
+        });
+    }
+    let running = reached.iter().filter(|&&place| parsed.stages[place].runs);
+    running.filter_map(|&place| platforms[place].clone()).collect()
 }
 
 /// The platform of the image a stage is from, or why it cannot be told.

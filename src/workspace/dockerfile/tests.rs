@@ -264,6 +264,27 @@ fn a_stage_per_platform_is_found() {
 }
 
 #[test]
+fn the_stages_that_are_needed_and_run_something_say_whose_programs_the_builder_must_run() {
+    let runs = |text: &str| resolve(text).runs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (amd64, arm64) = (["linux/amd64"], ["linux/arm64"]);
+    assert_eq!(runs("FROM a:1\nRUN true\n"), arm64);
+    assert_eq!(runs("FROM a:1\nrun <<EOF\ntrue\nEOF\n"), arm64);
+    assert!(runs("FROM a:1\nCOPY x y\nENV RUN=1\nONBUILD RUN true\n").is_empty());
+    // Only what the last stage needs is built, by whatever it needs it.
+    let cross = "FROM --platform=$BUILDPLATFORM a:1 AS c\nRUN true\n";
+    assert_eq!(runs(&format!("{cross}FROM b:1\nCOPY --from=c x y\n")), amd64);
+    assert_eq!(runs(&format!("{cross}FROM scratch\nCOPY --from=c x y\n")), amd64);
+    assert_eq!(runs(&format!("{cross}FROM b:1\nRUN --mount=from=c,target=/c true\n")), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(runs("FROM a:1 AS c\nRUN true\nFROM b:1\nCOPY x y\n"), [""; 0]);
+    assert_eq!(runs("FROM --platform=linux/s390x a:1\nRUN true\n"), ["linux/s390x"]);
+    // A stage from a stage keeps its platform.
+    assert_eq!(runs("FROM --platform=$BUILDPLATFORM a:1 AS c\nFROM c\nRUN true\n"), amd64);
+    assert_eq!(runs("FROM a:1 AS c\nFROM --platform=$BUILDPLATFORM c\nRUN true\n"), arm64);
+    // Whose programs were copied there is not known.
+    assert!(runs(&format!("{cross}FROM scratch AS d\nRUN x\nFROM d\nRUN y\n")).is_empty());
+}
+
+#[test]
 fn a_platform_without_its_stage_is_not_buildable() {
     let stages = "FROM a:1 AS build-amd64\nFROM a:1 AS build-arm64\nFROM a:1 AS build-tools\n";
     let reason = |stages: &str, from: &str| {
