@@ -228,12 +228,18 @@ impl Engine {
         follow("push", image, messages, &log).await
     }
 
-    /// Saves images of the store, as `docker save` does, to a temporary file that is positioned at its start.
+    /// Saves images of the store without their names, as `docker save` does by id, to a temporary file that is positioned at its start.
     async fn save(&self, images: &[String]) -> Result<File, Error> {
         let names = images.join("`, `");
         let stored = |error: &std::io::Error| Error::TemporaryFile { image: names.clone(), reason: error.to_string() };
         let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(|error| stored(&error))?);
-        let mut pieces = self.worker.export_images(&images.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut ids = Vec::new();
+        for image in images {
+            let found = self.docker.inspect_image(image).await;
+            let found = found.map_err(|error| absent_or(&format!("save `{image}`"), image, &error))?;
+            ids.push(found.id.unwrap_or_else(|| image.clone()));
+        }
+        let mut pieces = self.worker.export_images(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| absent_or(&format!("save `{names}`"), &names, &error))?;
             file.write_all(&piece).await.map_err(|error| stored(&error))?;

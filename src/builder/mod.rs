@@ -75,7 +75,8 @@ pub struct ContextSource {
 pub struct Archive {
     /// Path of the tar file in the context.
     pub path: String,
-    /// The images in it, each with a digest; the engine must have them.
+    /// The images in it by any of their names; the engine must have them. No name goes into the file, as none does when an
+    /// image is saved by its digest.
     pub images: Vec<String>,
 }
 

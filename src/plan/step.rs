@@ -101,7 +101,7 @@ pub enum Action {
         from: Reference,
         /// Which of an index.
         platform: Platform,
-        /// Names on the builder; empty for an image that is used by its digest.
+        /// Names on the builder, at least one.
         names: Vec<Reference>,
     },
     /// Build an image.

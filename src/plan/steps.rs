@@ -202,19 +202,23 @@ impl Composer<'_> {
         (Some(step), name)
     }
 
-    /// What a build waits for that wants an image by its digest, and what the image is called on the builder.
+    /// What a build waits for that wants an image by its digest, and what the image is called on the builder. The digest may
+    /// be that of an index, of which an engine keeps one platform only, so each platform gets a name of its own.
     fn by_digest(&mut self, image: &Reference, platform: &Platform) -> (Option<StepIndex>, Reference) {
         let remote = image.on(self.request.registry.as_deref());
         let from = match remote.digest() {
             Some(digest) => format!("{}@{digest}", remote.name()).parse().unwrap_or(remote),
             None => remote,
         };
-        if self.inputs.facts.on_builder(&from).found().is_some() {
-            return (None, from);
+        // Any digest is as long as this or longer, and a tag is not as long as the longest.
+        let digest: String = from.digest().unwrap_or_default().chars().take("sha256:".len() + 64).collect();
+        let name = arch_tag(&from.with_tag(&digest.replace(':', "-")), platform);
+        if self.inputs.facts.on_builder(&name).found().is_some() {
+            return (None, name);
         }
         let slot = (from.to_string(), platform.clone());
         if let Some(&step) = self.ready.get(&slot) {
-            return (Some(step), from);
+            return (Some(step), name);
         }
         let step = self.add(Step {
             id: format!("fetch:{from}@{platform}"),
@@ -222,10 +226,10 @@ impl Composer<'_> {
             node: None,
             reference: from.to_string(),
             needs: Vec::new(),
-            action: Action::Fetch { from: from.clone(), platform: platform.clone(), names: Vec::new() },
+            action: Action::Fetch { from, platform: platform.clone(), names: vec![name.clone()] },
         });
         self.ready.insert(slot, step);
-        (Some(step), from)
+        (Some(step), name)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use super::publisher::{IndexTask, Publisher};
 use super::{Failure, FailureClass, StepRunner};
@@ -12,7 +12,7 @@ use crate::builder::{Engine, Proxies, RegistryAuth};
 use crate::image::{Platform, Reference};
 use crate::plan::{Action, PushSource, Step, StepIndex};
 use crate::problem::{Class, Problem};
-use crate::registry::Client;
+use crate::registry::{Client, Content};
 use crate::signature::SigningKey;
 
 /// How often a push is tried.
@@ -29,8 +29,8 @@ pub struct Executor {
     steps: Arc<Vec<Step>>,
     proxies: Proxies,
     planned_at: SystemTime,
-    /// What an image that is used by its digest is called on the builder when a mirror gave it.
-    mirrored: Mutex<BTreeMap<String, String>>,
+    /// What an image that was fetched is called on the builder, by where it came from.
+    fetched: Mutex<BTreeMap<String, Arc<OnceCell<String>>>>,
 }
 
 impl Executor {
@@ -46,7 +46,7 @@ impl Executor {
         planned_at: SystemTime,
     ) -> Self {
         let publisher = Publisher::new(client.clone(), key);
-        Self { engine, client, publisher, steps, proxies, planned_at, mirrored: Mutex::default() }
+        Self { engine, client, publisher, steps, proxies, planned_at, fetched: Mutex::default() }
     }
 
     fn engine(&self) -> Result<&Engine, Problem> {
@@ -59,7 +59,6 @@ impl Executor {
         for (name, value) in &self.proxies.0 {
             request.build_args.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        self.rename_mirrored(&mut request);
         let auth = match self.auth(request.registries.iter().cloned()).await {
             Ok(auth) => auth,
             Err(problem) => return Err(failure(FailureClass::Infrastructure, problem.diagnostic())),
@@ -85,8 +84,7 @@ impl Executor {
         Ok(RegistryAuth::from(&by_host))
     }
 
-    /// Pulls from the first place that has it under the name it has there, gives it the names it has here, and takes the
-    /// pulled name away unless the builder knew it before.
+    /// Pulls from the first place that has it, unless another step did, and gives it the names it has here.
     async fn fetch(
         &self,
         from: &Reference,
@@ -94,41 +92,64 @@ impl Executor {
         names: &[Reference],
         log: mpsc::Sender<String>,
     ) -> Result<(), Problem> {
+        let source = self.source(from, platform).await?;
+        let slot = if source.pinned { source.name.to_string() } else { format!("{} {platform}", source.name) };
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).entry(slot).or_default().clone();
+        let image = fetched.get_or_try_init(|| self.pull(&source, platform, names, log)).await?;
+        for name in names {
+            self.engine()?.tag(image, name).await?;
+        }
+        Ok(())
+    }
+
+    /// Where an image is fetched from: by the digest of the one manifest that is for the platform. An engine that has one
+    /// platform of an index under its tag or digest does not take another under the same. Where the registry cannot be
+    /// asked, the engine has to find it by itself.
+    async fn source(&self, from: &Reference, platform: &Platform) -> Result<Source, Problem> {
         let place = if self.client.has_mirrors(from) {
             self.client.find(from).await?.map_or_else(|| from.clone(), |(place, _)| place)
         } else {
             from.clone()
         };
-        let keep = names.is_empty()
-            || names.iter().any(|name| name.canonical() == place.canonical())
-            || self.is_known(&place).await?;
-        self.engine()?.pull(&place, platform, &self.auth(host_of(&place)).await?, log).await?;
-        let pulled = place.to_string();
+        let Ok(Some(manifest)) = self.client.manifest(&place).await else {
+            return Ok(Source { name: place, pinned: false });
+        };
+        let digest = match manifest.content(&place.to_string())? {
+            Content::Image(_) => manifest.descriptor.digest.clone(),
+            Content::Index(index) => {
+                let Some(entry) = index.entry(platform) else {
+                    let (image, platform) = (place.to_string(), platform.to_string());
+                    return Err(ExecuteError::OtherPlatforms { image, platform }.into());
+                };
+                entry.descriptor().digest.clone()
+            }
+        };
+        let name = format!("{}@{digest}", place.name()).parse();
+        Ok(name.map_or(Source { name: place, pinned: false }, |name| Source { name, pinned: true }))
+    }
+
+    /// Pulls, unless the builder has it, and names it. The name that it was pulled by is taken away unless the builder knew
+    /// it before. Returns a name that stays.
+    async fn pull(
+        &self,
+        Source { name: source, pinned }: &Source,
+        platform: &Platform,
+        names: &[Reference],
+        log: mpsc::Sender<String>,
+    ) -> Result<String, Problem> {
+        let known = self.is_known(source).await?;
+        if !(known && *pinned) {
+            self.engine()?.pull(source, platform, &self.auth(host_of(source)).await?, log).await?;
+        }
+        let pulled = source.to_string();
         for name in names {
             self.engine()?.tag(&pulled, name).await?;
         }
-        if names.is_empty() && place != *from {
-            self.mirrored.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_string(), pulled);
+        let Some(name) = names.first() else { return Ok(pulled) };
+        if !known && names.iter().all(|name| name.canonical() != source.canonical()) {
+            self.engine()?.untag(source).await?;
         }
-        if !keep {
-            self.engine()?.untag(&place).await?;
-        }
-        Ok(())
-    }
-
-    /// An engine finds an image by its digest only under the repository that it was pulled from.
-    fn rename_mirrored(&self, request: &mut crate::builder::BuildRequest) {
-        let mirrored = self.mirrored.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, pulled) in &*mirrored {
-            if let Some(text) = &mut request.dockerfile_text {
-                *text = text.replace(name.as_str(), pulled);
-            }
-            for image in request.archives.iter_mut().flat_map(|archive| &mut archive.images) {
-                if image == name {
-                    image.clone_from(pulled);
-                }
-            }
-        }
+        Ok(name.to_string())
     }
 
     /// Whether the builder has an image of this name, which then is not taken away.
@@ -172,6 +193,13 @@ impl Executor {
     }
 }
 
+/// Where an image is fetched from.
+struct Source {
+    name: Reference,
+    /// Whether the name is the digest of one manifest, which is the same image whatever the platform.
+    pinned: bool,
+}
+
 impl StepRunner for Executor {
     async fn run(&self, step: StepIndex, log: mpsc::Sender<String>) -> Result<(), Failure> {
         match &self.steps[step.index()].action {
@@ -204,6 +232,12 @@ pub(super) enum ExecuteError {
     #[error("`{image}` is gone from the registry since the plan was made")]
     #[diagnostic(code(run::vanished), help("run the same command again: the plan will then know"))]
     Vanished { image: String },
+    #[error("`{image}` has no image for {platform}")]
+    #[diagnostic(
+        code(run::other_platforms),
+        help("name an image that is for all platforms of the package, or leave this one out with `--skip-platforms`")
+    )]
+    OtherPlatforms { image: String, platform: String },
     #[error("the index `{image}` was changed by other writers each time it was written")]
     #[diagnostic(code(run::contended), help("run the same command again; only the index is left to be written"))]
     Contended { image: String },

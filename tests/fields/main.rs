@@ -10,6 +10,7 @@ mod support;
 
 mod args;
 mod context;
+mod docker_images;
 mod labels;
 mod platforms;
 mod steps;

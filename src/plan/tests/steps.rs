@@ -278,7 +278,8 @@ fn a_pin_by_digest_is_fetched_by_it_from_the_registry_that_stands_for_the_defaul
     let plan = world.plan();
     let there = format!("reg.io/t/base@sha256:{}", "a".repeat(64));
     assert_eq!(plan.ids(), [format!("fetch:{there}@linux/amd64"), BUILD_USER.to_owned()]);
-    assert_eq!(plan.build(BUILD_USER).dockerfile_text, Some(format!("FROM {there}\n")));
+    let name = format!("reg.io/t/base:sha256-{}-amd64", "a".repeat(64));
+    assert_eq!(plan.build(BUILD_USER).dockerfile_text, Some(format!("FROM {name}\n")));
 }
 
 #[test]
@@ -293,6 +294,24 @@ fn a_docker_image_of_two_users_is_fetched_once() {
     assert_eq!(plan.ids(), [fetch.as_str(), "build:a@linux/amd64", "build:b@linux/amd64"]);
     assert_eq!(plan.needs("build:b@linux/amd64"), [fetch.as_str()]);
     assert_eq!(plan.build("build:a@linux/amd64").archives[0].path, format!("images/y@sha256:{}.tar", "b".repeat(64)));
-    world.builder_has(&image.parse().unwrap(), &amd64(), None);
+    let name = format!("quay.io/x/y:sha256-{}-amd64", "b".repeat(64));
+    assert_eq!(plan.build("build:a@linux/amd64").archives[0].images, [name.as_str()]);
+    world.builder_has(&name.parse().unwrap(), &amd64(), None);
     assert_eq!(world.steps(), ["build:a@linux/amd64", "build:b@linux/amd64"]);
+}
+
+#[test]
+fn a_docker_image_on_two_platforms_has_a_name_for_each() {
+    let image = format!("quay.io/x/y@sha256:{}", "b".repeat(64));
+    let mut world = both_platforms([Pkg::new("a").docker_image(&image), Pkg::new("b")]);
+    world.build_yml("a").docker_images.target = Some("all.tar".to_owned());
+    let plan = world.plan();
+    for arch in ["amd64", "arm64"] {
+        let (build, fetch) = (format!("build:a@linux/{arch}"), format!("fetch:{image}@linux/{arch}"));
+        assert_eq!(plan.needs(&build), [fetch.as_str()]);
+        let name = format!("quay.io/x/y:sha256-{}-{arch}", "b".repeat(64));
+        assert_eq!(plan.build(&build).archives[0].images, [name.as_str()]);
+        let Action::Fetch { names, .. } = &plan.step(&fetch).action else { panic!() };
+        assert_eq!(names.iter().map(ToString::to_string).collect::<Vec<_>>(), [name]);
+    }
 }
