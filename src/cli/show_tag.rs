@@ -1,21 +1,22 @@
-//! `kitmake show-tag [DIR...]`: the names of images, one per line, as `linuxkit pkg show-tag` prints them.
+//! `kitmake show-tag [DIR...]`: the names of images, one per line, as `linuxkit pkg show-tag` prints them, or as a map.
 //!
 //! A directory is one on disk, wherever it lies; only its build yml and the kitmake.yml of the workspace are read, and no
-//! Dockerfile. All names are computed before the first is printed: one bad package suppresses all output. Without a directory all packages of the
-//! workspace are shown, in the order of their names.
+//! Dockerfile. All names are computed before the first is printed: one bad package suppresses all output. Without a
+//! directory all packages of the workspace are shown, in the order of their names; there a bad package suppresses only a
+//! map, since nobody sees what is missing in one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use miette::Diagnostic;
 
 use super::options::Place;
-use super::output::Output;
+use super::output::{Output, json};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit, provenance};
-use crate::git;
+use crate::git::{self, TagMap, Tagged};
 use crate::path::clean;
 use crate::problem::{Class, Fault, Problem};
 use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
@@ -23,11 +24,16 @@ use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Worksp
 /// Print the image name of packages
 ///
 /// One `org/image:tag` per line, in the order of the directories given, exactly as `linuxkit pkg show-tag` prints them.
+///
+/// With `--format` a map for image files and templates: `node-exporter` is `NODE_EXPORTER_TAG`, whatever its org.
+/// Without a directory it has all packages of the workspace. A bad package, or a name that two packages with different
+/// references would have, is an error, and nothing is printed.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   kitmake show-tag pkg/init
   kitmake show-tag --canonical pkg/*
-  kitmake show-tag -v pkg/init          what went into the tag, and why it is dirty")]
+  kitmake show-tag -v pkg/init          what went into the tag, and why it is dirty
+  kitmake show-tag --format env > tags; set -a; . ./tags; envsubst < rootfs.yml.in > rootfs.yml")]
 pub(super) struct ShowTagArgs {
     /// Package directories; all packages of the workspace by default
     #[arg(value_name = "DIR")]
@@ -37,8 +43,24 @@ pub(super) struct ShowTagArgs {
     /// Write the registry out: docker.io/linuxkit/init:… instead of linuxkit/init:…
     #[arg(long)]
     pub(super) canonical: bool,
+    /// One name per line, or all of them as a map from `NAME_TAG` to the name
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
     #[command(flatten)]
     pub(super) ymls: YmlArgs,
+}
+
+/// The form of the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One per line.
+    Text,
+    /// `NAME_TAG=name` lines, for a shell and for docker's `--env-file`.
+    Env,
+    /// One object.
+    Json,
+    /// One mapping.
+    Yaml,
 }
 
 /// What is to be printed.
@@ -112,7 +134,7 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
     let options = arguments.tags.options(&place.environment, &current);
     let tags = git::tags(&workspace, &order, &options).map_err(one)?;
 
-    let (mut text, mut warnings, mut problems) = (String::new(), Vec::new(), Vec::new());
+    let (mut text, mut tagged, mut warnings, mut problems) = (String::new(), Vec::new(), Vec::new(), Vec::new());
     for &id in &order {
         let package = workspace.package(id);
         problems.extend(package.problems.iter().cloned());
@@ -121,9 +143,10 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
             Some(Ok(tag)) => {
                 warnings.extend(tag.warnings.iter().cloned());
                 let name = if arguments.canonical { tag.output.canonical() } else { tag.output.to_string() };
+                tagged.push(Tagged { package: &package.name, image: &tag.output, canonical: arguments.canonical });
                 text.push_str(&name);
                 text.push('\n');
-                if verbose {
+                if verbose && arguments.format == Format::Text {
                     text.push_str(&provenance::text(package, tag, &options, &workspace.directory(id), &current));
                 }
             }
@@ -131,12 +154,29 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
             None => {}
         }
     }
+    if arguments.format != Format::Text {
+        let text = map(&tagged, arguments.format).unwrap_or_else(|clashes| {
+            problems.extend(clashes);
+            String::new()
+        });
+        return if problems.is_empty() { Ok(Shown { text, warnings, problems }) } else { Err(problems) };
+    }
     // As in linuxkit, one bad directory among those named suppresses all output.
     if problems.is_empty() || arguments.directories.is_empty() {
         Ok(Shown { text, warnings, problems })
     } else {
         Err(problems)
     }
+}
+
+/// The tags as a map in a form that is one.
+fn map(tagged: &[Tagged<'_>], format: Format) -> Result<String, Vec<Problem>> {
+    let map = TagMap::new(tagged.iter().copied())?;
+    Ok(match format {
+        Format::Text | Format::Env => map.env(),
+        Format::Json => json(map.entries()),
+        Format::Yaml => map.yaml(),
+    })
 }
 
 /// A workspace of exactly the packages in these absolute directories, and their ids in the order given.

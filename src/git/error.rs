@@ -272,6 +272,38 @@ pub enum Error {
         /// The names, quoted.
         names: String,
     },
+
+    /// Two packages would have one name in the map of tags.
+    #[error("`{name}` would be both `{first_image}` of `{first}` and `{second_image}` of `{second}`")]
+    #[diagnostic(
+        code(git::same_name),
+        help("name the directories that are wanted, or one build yml of them by `--build-yml` or `--profile`")
+    )]
+    SameName {
+        /// What both would be called.
+        name: String,
+        /// A package.
+        first: String,
+        /// Its reference.
+        first_image: String,
+        /// Another one.
+        second: String,
+        /// Its reference.
+        second_image: String,
+    },
+
+    /// The image of a package is printed as it is, but cannot be used as a reference.
+    #[error("the image of `{package}` cannot be used: {reason}")]
+    #[diagnostic(
+        code(git::no_reference),
+        help("mend `org`, `image` or `tag` in the build yml, or what overrides them")
+    )]
+    NoReference {
+        /// The package.
+        package: String,
+        /// What breaks the grammar of references.
+        reason: String,
+    },
 }
 
 impl Error {

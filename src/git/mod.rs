@@ -19,6 +19,7 @@ mod process;
 mod snapshot;
 mod subject;
 mod tag;
+mod tag_map;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};
 pub use presets::preset_args;
 pub use tag::{Commit, Dirt, PackageTag, TagOptions, Tags, tags};
+pub use tag_map::{TagMap, Tagged};
 pub use template::expand as expand_template;
