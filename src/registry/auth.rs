@@ -11,12 +11,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http_auth::ChallengeParser;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
+use super::body::Body;
 use super::credentials::{Credentials, lookup};
 use super::error::{Error, Said};
 use super::flight::Flight;
@@ -48,6 +48,9 @@ pub(super) struct Auth {
     sites: Mutex<BTreeMap<String, Arc<Site>>>,
 }
 
+/// What a token is good for: a repository, another one that blobs are taken over from, and what is done.
+type Wanted = (String, Option<String>, Action);
+
 /// One token, fetched once for all who need it.
 type TokenSlot = Arc<Flight<Token, Error>>;
 
@@ -55,7 +58,7 @@ type TokenSlot = Arc<Flight<Token, Error>>;
 struct Site {
     credentials: Flight<Option<Credentials>, Error>,
     challenge: Mutex<Option<Challenge>>,
-    tokens: Mutex<BTreeMap<(String, Action), TokenSlot>>,
+    tokens: Mutex<BTreeMap<Wanted, TokenSlot>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +143,8 @@ impl Auth {
                 .filter(|credentials| credentials.identity_token.is_none())
                 .map(|credentials| Authorization::Basic(credentials.username, credentials.password))),
             Challenge::Bearer { realm, service } => {
-                let slot = locked(&site.tokens).entry((target.repository.clone(), action)).or_default().clone();
+                let wanted = (target.repository.clone(), target.source.clone(), action);
+                let slot = locked(&site.tokens).entry(wanted).or_default().clone();
                 let usable = |token: &Token| {
                     let value = matches!(refused, Some(Authorization::Bearer(value)) if *value == token.value);
                     !value && Instant::now() < token.expires
@@ -168,15 +172,22 @@ impl Auth {
             );
             return Err(Error::nonsense(target, reason));
         }
-        let ask = async |rights: &str| {
-            let scope = format!("repository:{}:{rights}", target.repository);
-            let response = self.transport.send(&token_request(realm, service, &scope, credentials)).await;
+        let ask = async |rights: &str, source: Option<&String>| {
+            let mut scopes = vec![format!("repository:{}:{rights}", target.repository)];
+            scopes.extend(source.map(|source| format!("repository:{source}:pull")));
+            let response = self.transport.send(&token_request(realm, service, &scopes, credentials)).await;
             response.map_err(|failure| Error::failed(target, failure))
         };
         let mighty = action == Action::Push || credentials.is_some();
-        let mut response = ask(if mighty { "pull,push" } else { "pull" }).await?;
-        if mighty && action == Action::Pull && matches!(response.status.as_u16(), 400 | 401 | 403) {
-            response = ask("pull").await?;
+        let refused = |response: &Response| matches!(response.status.as_u16(), 400 | 401 | 403);
+        let rights = if mighty { "pull,push" } else { "pull" };
+        let mut response = ask(rights, target.source.as_ref()).await?;
+        if target.source.is_some() && refused(&response) {
+            // Without the right to read there a blob is not taken over, but can still be uploaded.
+            response = ask(rights, None).await?;
+        }
+        if mighty && action == Action::Pull && refused(&response) {
+            response = ask("pull", None).await?;
         }
         granted(target, &response)
     }
@@ -192,7 +203,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The request for a token: GET with basic authentication, or, with an identity token, the refresh grant of OAuth 2.
-fn token_request(realm: &Url, service: Option<&str>, scope: &str, credentials: Option<&Credentials>) -> Request {
+fn token_request(realm: &Url, service: Option<&str>, scopes: &[String], credentials: Option<&Credentials>) -> Request {
     let identity = credentials.and_then(|credentials| credentials.identity_token.as_deref());
     let mut form = realm.clone();
     if identity.is_some() {
@@ -203,7 +214,12 @@ fn token_request(realm: &Url, service: Option<&str>, scope: &str, credentials: O
         if let Some(service) = service {
             pairs.append_pair("service", service);
         }
-        pairs.append_pair("scope", scope);
+        if identity.is_some() {
+            // A form of OAuth 2 has one list where a query has one parameter for each.
+            pairs.append_pair("scope", &scopes.join(" "));
+        } else {
+            pairs.extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
+        }
         if let Some(token) = identity {
             pairs.append_pair("grant_type", "refresh_token").append_pair("client_id", "kitmake");
             pairs.append_pair("refresh_token", token);
@@ -213,7 +229,7 @@ fn token_request(realm: &Url, service: Option<&str>, scope: &str, credentials: O
         let mut request = Request::new(Method::POST, Place::Url(realm.clone()), TOKEN_LIMIT);
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers.insert(CONTENT_TYPE, kind);
-        request.body = Some(Bytes::from(form.query().unwrap_or_default().to_owned()));
+        request.body = Some(Body::Bytes(form.query().unwrap_or_default().to_owned().into()));
         return request;
     }
     let mut request = Request::new(Method::GET, Place::Url(form), TOKEN_LIMIT);
@@ -300,12 +316,12 @@ mod tests {
         let realm = Url::parse("https://auth.example/token?x=1").unwrap();
         let identity =
             Credentials { username: String::new(), password: String::new(), identity_token: Some("a&b".to_owned()) };
-        let request = token_request(&realm, Some("s"), "repository:a:pull", Some(&identity));
+        let request = token_request(&realm, Some("s"), &["repository:a:pull".to_owned()], Some(&identity));
         let body = concat!(
             "service=s&scope=repository%3Aa%3Apull&grant_type=refresh_token",
             "&client_id=kitmake&refresh_token=a%26b"
         );
-        assert_eq!(request.body.as_deref(), Some(body.as_bytes()));
+        assert!(matches!(request.body, Some(Body::Bytes(bytes)) if bytes == body));
         assert!(request.authorization.is_none());
         assert!(!format!("{:?}", request.place).contains("a%26b"));
     }

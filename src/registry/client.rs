@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use super::auth::{Action, Auth};
+use super::body::Body;
 use super::content::{Manifest, digest, is_digest, known, media_type_of};
 use super::credentials::Credentials;
 use super::descriptor::{Descriptor, media_type};
@@ -18,12 +19,12 @@ use super::mirror::Mirrors;
 use super::options::Options;
 use super::response::Response;
 use super::target::Target;
-use super::transport::{Place, Request, Transport, resolve};
+use super::transport::{Place, Request, Transport};
 use crate::image::Reference;
 use crate::problem::Problem;
 
 /// The longest manifest that is read, in bytes; the distribution specification asks registries to take as much.
-const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The longest blob that is read, in bytes. Image configurations are far shorter, and layers are not read here.
 const BLOB_LIMIT: usize = 64 * 1024 * 1024;
@@ -37,7 +38,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 /// everything else is between the registry itself and this client.
 #[derive(Clone)]
 pub struct Client {
-    auth: Arc<Auth>,
+    pub(super) auth: Arc<Auth>,
     mirrors: Arc<Mirrors>,
 }
 
@@ -96,7 +97,7 @@ impl Client {
         !self.mirrors.of(reference).is_empty()
     }
 
-    async fn head_of(&self, target: &Target) -> Result<Option<Descriptor>, Error> {
+    pub(super) async fn head_of(&self, target: &Target) -> Result<Option<Descriptor>, Error> {
         let response = self.auth.send(target, Action::Pull, manifest_request(target, Method::HEAD)).await?;
         if response.is_absence() {
             return Ok(None);
@@ -192,7 +193,7 @@ impl Client {
         Ok(self.has_blob_of(&target, Action::Pull, digest).await?)
     }
 
-    async fn has_blob_of(&self, target: &Target, action: Action, digest: &str) -> Result<bool, Error> {
+    pub(super) async fn has_blob_of(&self, target: &Target, action: Action, digest: &str) -> Result<bool, Error> {
         let response = self.auth.send(target, action, blob_request(target, Method::HEAD, digest)?).await?;
         match response.status {
             StatusCode::OK => Ok(true),
@@ -211,85 +212,40 @@ impl Client {
         media_type: &str,
         bytes: Vec<u8>,
     ) -> Result<Descriptor, Problem> {
-        let target = Target::of(reference);
+        Ok(self.put(&Target::of(reference), media_type, bytes.into()).await?)
+    }
+
+    pub(super) async fn put(&self, target: &Target, media_type: &str, bytes: Bytes) -> Result<Descriptor, Error> {
         let descriptor = Descriptor { media_type: media_type.to_owned(), digest: digest(&bytes), size: length(&bytes) };
-        agree(&target, requested(&target), &descriptor.digest)?;
-        let mut request = manifest_request(&target, Method::PUT);
+        agree(target, requested(target), &descriptor.digest)?;
+        let mut request = manifest_request(target, Method::PUT);
         let kind = HeaderValue::from_str(media_type).map_err(|_| Error::Malformed {
             about: target.about.clone(),
             reason: format!("media type `{media_type}`"),
         })?;
         request.headers.insert(CONTENT_TYPE, kind);
-        request.body = Some(bytes.into());
-        let response = self.auth.send(&target, Action::Push, request).await?;
+        request.body = Some(Body::Bytes(bytes));
+        let response = self.auth.send(target, Action::Push, request).await?;
         if !response.status.is_success() {
-            return Err(Error::answered(&target, &response).into());
+            return Err(Error::answered(target, &response));
         }
-        agree(&target, response.header(CONTENT_DIGEST), &descriptor.digest)?;
+        agree(target, response.header(CONTENT_DIGEST), &descriptor.digest)?;
         Ok(descriptor)
-    }
-
-    /// Writes a blob into a repository unless it is there already, and says its digest.
-    ///
-    /// # Errors
-    /// When the registry does not take it.
-    pub async fn upload_blob(&self, repository: &Reference, bytes: Bytes) -> Result<String, Problem> {
-        let target = Target::of(repository);
-        let digest = digest(&bytes);
-        let mut last = None;
-        // An upload that broke off cannot be resumed in one piece, so another one is begun, once.
-        for _ in 0..2 {
-            if self.has_blob_of(&target, Action::Push, &digest).await? {
-                return Ok(digest);
-            }
-            match self.upload_once(&target, &digest, bytes.clone()).await {
-                Ok(()) => return Ok(digest),
-                Err(error @ (Error::Timeout { .. } | Error::Connection { .. } | Error::Server { .. })) => {
-                    last = Some(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(last.expect("the loop ends only after an error").into())
-    }
-
-    async fn upload_once(&self, target: &Target, digest: &str, bytes: Bytes) -> Result<(), Error> {
-        // To begin an upload twice leaves nothing behind that a registry does not clean up.
-        let mut begin = Request::new(Method::POST, place(target, "blobs/uploads/"), MANIFEST_LIMIT);
-        begin.body = Some(Bytes::new());
-        let session = self.auth.send(target, Action::Push, begin).await?;
-        if session.status != StatusCode::ACCEPTED {
-            return Err(Error::answered(target, &session));
-        }
-        let location = session
-            .header(LOCATION.as_str())
-            .ok_or_else(|| Error::nonsense(target, "it begins an upload without saying where"))?;
-        let mut url = resolve(&session.url, location).map_err(|failure| Error::failed(target, failure))?;
-        if url.origin() != session.url.origin() {
-            return Err(Error::nonsense(target, "it wants the upload on another host"));
-        }
-        url.query_pairs_mut().append_pair("digest", digest);
-        let mut put = Request::new(Method::PUT, Place::Url(url), MANIFEST_LIMIT);
-        put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        put.body = Some(bytes);
-        (put.transfer, put.again) = (true, false);
-        let done = self.auth.send(target, Action::Push, put).await?;
-        if done.status.is_success() { Ok(()) } else { Err(Error::answered(target, &done)) }
     }
 }
 
-fn place(target: &Target, path: &str) -> Place {
+pub(super) fn place(target: &Target, path: &str) -> Place {
     Place::Registry { authority: target.authority.clone(), path: format!("v2/{}/{path}", target.repository) }
 }
 
-fn manifest_request(target: &Target, method: Method) -> Request {
+pub(super) fn manifest_request(target: &Target, method: Method) -> Request {
     let mut request = Request::new(method, place(target, &format!("manifests/{}", target.version)), MANIFEST_LIMIT);
     let accepted = HeaderValue::from_str(&media_type::ALL.join(", ")).expect("media types are plain ASCII");
     request.headers.insert(ACCEPT, accepted);
     request
 }
 
-fn blob_request(target: &Target, method: Method, digest: &str) -> Result<Request, Error> {
+pub(super) fn blob_request(target: &Target, method: Method, digest: &str) -> Result<Request, Error> {
     if !is_digest(digest) {
         return Err(Error::InvalidDigest { digest: digest.to_owned() });
     }
@@ -313,7 +269,7 @@ fn requested(target: &Target) -> Option<&str> {
 }
 
 /// Fails when content has another digest than it should have. A digest by another algorithm says nothing.
-fn agree(target: &Target, expected: Option<&str>, actual: &str) -> Result<(), Error> {
+pub(super) fn agree(target: &Target, expected: Option<&str>, actual: &str) -> Result<(), Error> {
     match expected.filter(|expected| expected.starts_with("sha256:")) {
         Some(expected) if expected != actual => Err(Error::Mismatch {
             host: target.host.clone(),

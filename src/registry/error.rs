@@ -234,7 +234,10 @@ pub enum Error {
 
     /// A body that is longer than what is ever read.
     #[error("what registry `{host}` gave for `{about}` is longer than {limit} bytes")]
-    #[diagnostic(code(registry::too_large), help("this is no manifest or image configuration that kitmake can use"))]
+    #[diagnostic(
+        code(registry::too_large),
+        help("this is not what its manifest says, or no manifest or image configuration that kitmake can use")
+    )]
     TooLarge {
         /// The registry.
         host: String,
@@ -295,6 +298,42 @@ pub enum Error {
         reason: String,
     },
 
+    /// A 404 for what has to be there for the work to go on.
+    #[error("registry `{host}` does not have `{about}`")]
+    #[diagnostic(
+        code(registry::absent),
+        help("somebody removed it, or never pushed it whole; push the image that it belongs to again")
+    )]
+    Absent {
+        /// The registry.
+        host: String,
+        /// What is not there.
+        about: String,
+    },
+
+    /// The file that a layer waits in between two repositories.
+    #[error("the temporary file for `{about}` cannot be used: {reason}")]
+    #[diagnostic(
+        code(registry::temporary_file),
+        help("make room for one layer where temporary files go; TMPDIR names another place")
+    )]
+    Disk {
+        /// What was to be kept in it.
+        about: String,
+        /// The operating system's words.
+        reason: String,
+    },
+
+    /// A tag that was to be given within one repository.
+    #[error("`{from}` and `{to}` are in different repositories")]
+    #[diagnostic(code(registry::other_repository), help("copy the image: `kitmake remote-tag {from} {to}`"))]
+    OtherRepository {
+        /// The image.
+        from: String,
+        /// What it was to be called.
+        to: String,
+    },
+
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {reason}")]
     #[diagnostic(code(registry::setup), help("check the proxy variables and the certificates of the system"))]
@@ -324,6 +363,7 @@ impl Error {
             Failure::TooLarge(limit) => Self::TooLarge { host, about, limit },
             Failure::Nonsense(reason) => Self::Nonsense { host, about, reason },
             Failure::Setup(reason) => Self::Setup { reason },
+            Failure::Disk(reason) => Self::Disk { about, reason },
         }
     }
 
@@ -340,6 +380,11 @@ impl Error {
             status if status.is_server_error() => Self::Server { host, about, status: status.as_u16(), said },
             status => Self::Status { host, about, status: status.as_u16(), said },
         }
+    }
+
+    /// A 404 for what has to be there.
+    pub(super) fn absent(target: &Target) -> Self {
+        Self::Absent { host: target.host.clone(), about: target.about.clone() }
     }
 
     /// An answer that makes no sense.

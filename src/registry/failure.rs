@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Nonsense(String),
     /// The HTTP client cannot be set up.
     Setup(String),
+    /// The file that a body goes to or comes from cannot be used.
+    Disk(String),
 }
 
 impl Failure {

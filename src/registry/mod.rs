@@ -4,12 +4,14 @@
 //!
 //! A request goes through three layers, each of which knows nothing of the one above: `client` says what is asked and
 //! what a good answer looks like, and looks at the places of `mirror` first; `auth` answers the challenge of a registry,
-//! `transport` sends one request to one host (scheme, TLS, proxies, redirects, time limits, retries). What was received is
-//! read by `content` and `index`.
+//! `transport` sends one request to one host (scheme, TLS, proxies, redirects, time limits, retries), with a `body` from
+//! memory or a file. What was received is read by `content` and `index`; `upload` and `copy` write blobs and whole images.
 
 mod auth;
+mod body;
 mod client;
 mod content;
+mod copy;
 mod credentials;
 mod descriptor;
 mod error;
@@ -22,6 +24,7 @@ mod response;
 mod retry;
 mod target;
 mod transport;
+mod upload;
 
 #[cfg(test)]
 pub(crate) mod stub;
@@ -30,6 +33,7 @@ mod tests;
 
 pub use client::Client;
 pub use content::{Content, Image, ImageConfig, Manifest, digest};
+pub use copy::{Copied, Moved, Retagged};
 pub use credentials::Credentials;
 pub use descriptor::{Descriptor, media_type};
 pub use error::{Error, Said};

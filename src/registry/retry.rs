@@ -39,7 +39,8 @@ impl Policy {
             | Failure::Tls(_)
             | Failure::TooLarge(_)
             | Failure::Nonsense(_)
-            | Failure::Setup(_) => 1,
+            | Failure::Setup(_)
+            | Failure::Disk(_) => 1,
         };
         (next <= attempts).then(|| self.backoff(next, seed))
     }

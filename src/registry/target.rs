@@ -13,6 +13,8 @@ pub(super) struct Target {
     pub repository: String,
     /// The tag or digest of a manifest.
     pub version: String,
+    /// Another repository of the registry that blobs are taken over from.
+    pub source: Option<String>,
     /// The reference as written, for messages.
     pub about: String,
 }
@@ -28,8 +30,15 @@ impl Target {
             authority,
             repository: canonical.path().to_owned(),
             version: reference.digest().or(reference.tag()).unwrap_or("latest").to_owned(),
+            source: None,
             about: reference.to_string(),
         }
+    }
+
+    /// Content of the same repository by its digest.
+    pub fn at(&self, digest: &str) -> Self {
+        let about = format!("{}/{}@{digest}", self.host, self.repository);
+        Self { version: digest.to_owned(), about, ..self.clone() }
     }
 }
 

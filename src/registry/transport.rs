@@ -9,14 +9,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 use reqwest::{Certificate, Method, Url, redirect};
 use tokio::sync::Semaphore;
 
+use super::body::{self, Body};
 use super::error::Error;
 use super::failure::Failure;
 use super::flight::Flight;
@@ -69,7 +70,9 @@ pub(super) struct Request {
     pub place: Place,
     pub headers: HeaderMap,
     pub authorization: Option<Authorization>,
-    pub body: Option<Bytes>,
+    pub body: Option<Body>,
+    /// The file that the body of a success is written to, instead of being held in memory.
+    pub save: Option<PathBuf>,
     /// The longest body of an answer, in bytes.
     pub limit: usize,
     /// Whether it moves a blob, which takes longer.
@@ -82,7 +85,17 @@ impl Request {
     /// A request without headers, authorization and body.
     pub fn new(method: Method, place: Place, limit: usize) -> Self {
         let headers = HeaderMap::new();
-        Self { method, place, headers, authorization: None, body: None, limit, transfer: false, again: true }
+        Self {
+            method,
+            place,
+            headers,
+            authorization: None,
+            body: None,
+            save: None,
+            limit,
+            transfer: false,
+            again: true,
+        }
     }
 
     /// What tells it from other requests, for the waits between attempts.
@@ -169,29 +182,41 @@ impl Transport {
 
     async fn hop(&self, request: &Request, url: &Url, elsewhere: bool) -> Result<Response, Failure> {
         let host = self.host(&authority_of(url))?;
-        let timeout = if request.transfer { self.options.transfer_timeout } else { self.options.request_timeout };
-        let mut builder =
-            host.http.request(request.method.clone(), url.clone()).headers(request.headers.clone()).timeout(timeout);
+        let patience = self.options.request_timeout;
+        let mut builder = host.http.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+        let least = if request.transfer { self.options.transfer_timeout } else { patience };
+        match &request.body {
+            Some(body) => builder = builder.timeout(body.patience(least)),
+            // How long a blob is nobody knows here: each part of it has its own limit.
+            None if request.save.is_some() => {}
+            None => builder = builder.timeout(least),
+        }
         builder = match &request.authorization {
             Some(Authorization::Bearer(token)) if !elsewhere => builder.bearer_auth(token),
             Some(Authorization::Basic(user, password)) if !elsewhere => builder.basic_auth(user, Some(password)),
             _ => builder,
         };
         if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
+            builder = builder.header(CONTENT_LENGTH, body.len()).body(body.open().await?);
         }
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let sending = builder.send();
         let sent = if request.transfer && request.body.is_none() {
             // What takes long is the body; the answer itself has to begin as soon as any other.
-            tokio::time::timeout(self.options.request_timeout, sending).await.map_err(|_| Failure::Timeout)?
+            tokio::time::timeout(patience, sending).await.map_err(|_| Failure::Timeout)?
         } else {
             sending.await
         };
         let mut response = sent.map_err(|error| Failure::of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = read(&mut response, request.limit, status.is_success()).await?;
-        Ok(Response { status, headers, body, url: url.clone(), elsewhere })
+        let (url, limit) = (url.clone(), request.limit);
+        if let (Some(file), true) = (&request.save, status.is_success()) {
+            let saved = Some(body::save(&mut response, file, limit, patience).await?);
+            return Ok(Response { status, headers, body: Bytes::new(), saved, url, elsewhere });
+        }
+        let reading = read(&mut response, limit, status.is_success());
+        let body = tokio::time::timeout(least, reading).await.map_err(|_| Failure::Timeout)??;
+        Ok(Response { status, headers, body, saved: None, url, elsewhere })
     }
 
     /// The URL below which a registry answers: HTTPS, unless the host may be plain and does not speak TLS.
