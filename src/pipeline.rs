@@ -15,10 +15,10 @@ use crate::memo::Memo;
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
 use crate::presence::{Facts, Places, Question, ask};
 use crate::problem::Problem;
-use crate::registry::{self, Client};
-use crate::settings::{AssumeMissing, Environment, Settings};
+use crate::registry::Client;
+use crate::settings::{AssumeMissing, Settings};
 use crate::signature::{Password, SigningKey};
-use crate::workspace::{self, KitmakeYml, PackageId, Workspace};
+use crate::workspace::{self, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let platforms = settings.platforms(config);
     let demand = plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
 
-    let client = client(&settings.insecure_registries, config, &settings.environment)?;
+    let client = Client::new(settings.registry_options(config))?;
     let mut request = Request {
         selected: selected.clone(),
         platforms,
@@ -166,16 +166,6 @@ fn assume_missing(settings: &Settings, workspace: &Workspace) -> Result<BTreeSet
         AssumeMissing::These(selectors) => {
             selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
         }
-    })
-}
-
-/// The client of all registries, as the options and the kitmake.yml want them to be spoken to.
-pub fn client(insecure: &[String], config: &KitmakeYml, environment: &Environment) -> Result<Client, Problem> {
-    Client::new(registry::Options {
-        insecure: insecure.iter().chain(&config.insecure_registries).cloned().collect(),
-        mirrors: config.mirrors.clone(),
-        docker_config: environment.docker_config.clone(),
-        ..registry::Options::default()
     })
 }
 

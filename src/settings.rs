@@ -10,6 +10,7 @@ use crate::builder::{Connection, Proxies};
 use crate::git::TagOptions;
 use crate::image::{Platform, Reference};
 use crate::plan::{OnOutdated, Platforms, Publish};
+use crate::registry;
 use crate::signature::Password;
 use crate::workspace::KitmakeYml;
 
@@ -114,6 +115,8 @@ pub struct Settings {
     pub registry: Option<String>,
     /// Registry hosts that are spoken to without TLS, beside those of the kitmake.yml.
     pub insecure_registries: Vec<String>,
+    /// PEM files of certificate authorities to be trusted, absolute, beside those of the kitmake.yml.
+    pub certificate_authorities: Vec<PathBuf>,
     /// No registry is asked.
     pub offline: bool,
     /// Which packages count as missing where their presence cannot be asked.
@@ -143,6 +146,13 @@ impl Settings {
     #[must_use]
     pub fn registry(&self, config: &KitmakeYml) -> Option<String> {
         registry(self.registry.as_deref(), config)
+    }
+
+    /// How registries are spoken to.
+    #[must_use]
+    pub fn registry_options(&self, config: &KitmakeYml) -> registry::Options {
+        let (insecure, authorities) = (&self.insecure_registries, &self.certificate_authorities);
+        registry_options(&self.root, config, insecure, authorities, &self.environment)
     }
 
     /// The platforms wanted.
@@ -177,6 +187,25 @@ pub fn selectors(given: &[String], root: &Path) -> Vec<String> {
     }
     let whole = if root.join("pkg").is_dir() { "pkg" } else { "." };
     vec![whole.to_owned()]
+}
+
+/// How registries are spoken to: what the command line says and what the kitmake.yml of `root` says, both.
+#[must_use]
+pub fn registry_options(
+    root: &Path,
+    config: &KitmakeYml,
+    insecure: &[String],
+    certificate_authorities: &[PathBuf],
+    environment: &Environment,
+) -> registry::Options {
+    let listed = config.certificate_authorities.iter().map(|file| root.join(file));
+    registry::Options {
+        insecure: insecure.iter().chain(&config.insecure_registries).cloned().collect(),
+        mirrors: config.mirrors.clone(),
+        docker_config: environment.docker_config.clone(),
+        ca_files: certificate_authorities.iter().cloned().chain(listed).collect(),
+        ..registry::Options::default()
+    }
 }
 
 /// Reads `--platforms`: `all`, or platforms separated by commas; a bare architecture means Linux.

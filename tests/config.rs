@@ -287,6 +287,7 @@ fn planned(monorepo: &Monorepo, tags: TagOptions) -> Plan {
         tags,
         registry: None,
         insecure_registries: Vec::new(),
+        certificate_authorities: Vec::new(),
         offline: true,
         assume_missing: AssumeMissing::Everything,
         platforms: None,

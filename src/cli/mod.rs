@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod provenance;
 mod publish_args;
+mod registry_args;
 mod show_tag;
 mod tag_args;
 mod verify;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::publish_args::PublishArgs;
+use super::registry_args::RegistryArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use crate::image::Platform;
@@ -92,9 +93,6 @@ pub(super) struct PlanningArgs {
     /// Where images without a host in their name live
     #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     pub(super) registry: Option<String>,
-    /// Speak to this registry without TLS (may be repeated)
-    #[arg(long, value_name = "HOST", action = ArgAction::Append)]
-    pub(super) insecure_registry: Vec<String>,
     /// Ask no registry
     #[arg(long)]
     pub(super) offline: bool,
@@ -107,6 +105,8 @@ pub(super) struct PlanningArgs {
     pub(super) build_arg_file: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) ymls: YmlArgs,
+    #[command(flatten)]
+    pub(super) registries: RegistryArgs,
     #[command(flatten)]
     pub(super) tags: TagArgs,
 }
@@ -131,7 +131,8 @@ impl PlanningArgs {
             build_arg_files: self.build_arg_file.iter().map(|file| directory.join(file)).collect(),
             tags: self.tags.options(&place.environment, &directory),
             registry: self.registry.clone(),
-            insecure_registries: self.insecure_registry.clone(),
+            insecure_registries: self.registries.insecure_registry.clone(),
+            certificate_authorities: self.registries.certificate_authorities(&directory),
             offline: self.offline,
             assume_missing,
             platforms: self.platforms.clone(),

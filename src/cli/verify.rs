@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::options::Place;
 use super::output::{self, Output};
+use super::registry_args::RegistryArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit};
@@ -22,6 +23,7 @@ use crate::image::{Platform, Reference};
 use crate::pipeline::{self, Surveyed};
 use crate::plan::PlanError;
 use crate::problem::Problem;
+use crate::registry::Client;
 use crate::settings::{self, parse_registry};
 use crate::signature::{Audited, Password, PublicKey, State, audit};
 
@@ -49,9 +51,8 @@ pub(super) struct VerifyArgs {
     /// Where images without a host in their name live
     #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     registry: Option<String>,
-    /// Speak to this registry without TLS (may be repeated)
-    #[arg(long, value_name = "HOST", action = ArgAction::Append)]
-    insecure_registry: Vec<String>,
+    #[command(flatten)]
+    registries: RegistryArgs,
     #[command(flatten)]
     ymls: YmlArgs,
     #[command(flatten)]
@@ -129,7 +130,10 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     let config = &surveyed.workspace.config;
     let registry = settings::registry(args.registry.as_deref(), config);
-    let client = pipeline::client(&args.insecure_registry, config, &place.environment).map_err(one)?;
+    let (insecure, authorities) =
+        (&args.registries.insecure_registry, args.registries.certificate_authorities(&directory));
+    let options = settings::registry_options(&root, config, insecure, &authorities, &place.environment);
+    let client = Client::new(options).map_err(one)?;
     let images = images(&surveyed, output, registry.as_deref())?;
 
     let asked = images.into_iter().map(async |(id, image)| {

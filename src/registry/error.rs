@@ -152,8 +152,8 @@ pub enum Error {
     #[diagnostic(
         code(registry::certificate),
         help(
-            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, or trust it as it \
-             is: list `{host}` under `insecure-registries` in kitmake.yml, or give `--insecure-registry {host}`"
+            "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt, where the engine finds it too, \
+             or name it by `--cert-file FILE` or `certificate-authorities` in kitmake.yml; or trust it as it is: list `{host}` under `insecure-registries` in kitmake.yml, or give `--insecure-registry {host}`"
         )
     )]
     Certificate {

@@ -23,6 +23,10 @@ pub(super) fn check(source: &SourceFile, written: File, exists: &dyn Fn(&str) ->
     let registry = written.registry.map(|registry| checker.place(registry, true)).transpose()?;
     let insecure = written.insecure_registries.into_iter().flatten().map(|host| checker.place(host, false));
     let insecure_registries = insecure.collect::<Result<_, _>>()?;
+    let mut certificate_authorities = Vec::new();
+    for file in written.certificate_authorities.into_iter().flatten() {
+        certificate_authorities.extend(checker.anywhere(&file));
+    }
     let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (host, places) in written.mirrors.into_iter().flatten() {
         let host = checker.place(host, false)?;
@@ -62,6 +66,7 @@ pub(super) fn check(source: &SourceFile, written: File, exists: &dyn Fn(&str) ->
         profiles,
         registry,
         insecure_registries,
+        certificate_authorities,
         mirrors,
         platforms,
         stale_pins,
@@ -235,6 +240,11 @@ impl Checker<'_> {
         }
         self.miss(written.referenced, "no such file");
         None
+    }
+
+    /// A file that is there below the root, or one of the machine, which is missed by whoever reads it.
+    fn anywhere(&mut self, written: &Text) -> Option<String> {
+        if written.value.starts_with('/') { Some(written.value.clone()) } else { self.file_in(".", written) }
     }
 
     /// A file that need not be there yet, relative to the directory `path`.

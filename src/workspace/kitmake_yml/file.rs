@@ -35,6 +35,9 @@ pub(super) struct File {
     /// Registry hosts (`HOST[:PORT]`) that may be spoken to without TLS.
     #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
     pub(super) insecure_registries: Option<Vec<Text>>,
+    /// PEM files of certificate authorities to trust besides those of the system, absolute or relative to the root.
+    #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
+    pub(super) certificate_authorities: Option<Vec<Text>>,
     /// Registry host to the places (`HOST[:PORT][/PREFIX]`) to read from instead, tried in this order before the
     /// registry itself.
     #[cfg_attr(test, schemars(with = "Option<std::collections::BTreeMap<String, Option<Vec<String>>>>"))]

@@ -35,6 +35,8 @@ pub struct KitmakeYml {
     pub registry: Option<String>,
     /// Registry hosts that are spoken to without TLS.
     pub insecure_registries: Vec<String>,
+    /// PEM files of certificate authorities to be trusted, absolute or relative to the root.
+    pub certificate_authorities: Vec<String>,
     /// Registry host to the places, `HOST[/PREFIX]`, that are read from first, in their order.
     pub mirrors: BTreeMap<String, Vec<String>>,
     /// The platforms that are meant where none are asked for; empty means the builder's own.

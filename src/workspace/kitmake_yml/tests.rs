@@ -55,6 +55,7 @@ packages:
 profiles: {k: {pkg/a: build-kvm.yml, pkg/nvidia/: build-jp6.yml}, none: }
 registry: reg.io:5000/mirror
 insecure-registries: [127.0.0.1:5000]
+certificate-authorities: [./pkg/a/Dockerfile, /etc/ca.pem]
 mirrors: {index.docker.io: [m.io:5000/hub, n.io/], ghcr.io: ~}
 platforms: [linux/amd64, linux/arm/v7]
 stale-pins:
@@ -75,6 +76,7 @@ stale-pins:
         ]),
         registry: Some("reg.io:5000/mirror".to_owned()),
         insecure_registries: vec!["127.0.0.1:5000".to_owned()],
+        certificate_authorities: vec!["pkg/a/Dockerfile".to_owned(), "/etc/ca.pem".to_owned()],
         mirrors: BTreeMap::from([("docker.io".to_owned(), vec!["m.io:5000/hub".to_owned(), "n.io".to_owned()])]),
         platforms: vec![Platform::linux("amd64"), "linux/arm/v7".parse().unwrap()],
         stale_pins: vec![
@@ -151,10 +153,14 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
 fn what_is_not_there_is_pointed_at_all_at_once() {
     let (code, _, at) = refused(
         "packages:\n  pkg/a: [x.yml, ../y.yml]\n  nope: [z.yml]\n  /abs: []\n  ../up: []\n  pkg/a2: {build-yml: w.yml}\n  \
-         pkg/a:v.yml: {hash: h}\nprofiles: {k: {gone: x.yml, pkg/a: u.yml}}\nstale-pins: [{file: t, reason: r}]\n",
+         pkg/a:v.yml: {hash: h}\nprofiles: {k: {gone: x.yml, pkg/a: u.yml}}\nstale-pins: [{file: t, reason: r}]\n\
+         certificate-authorities: [ca.pem]\n",
     );
     assert_eq!(code, "workspace::missing_listed");
-    assert_eq!(at, ["x.yml", "../y.yml", "nope", "/abs", "../up", "w.yml", "pkg/a:v.yml", "gone", "u.yml", "t"]);
+    assert_eq!(
+        at,
+        ["ca.pem", "x.yml", "../y.yml", "nope", "/abs", "../up", "w.yml", "pkg/a:v.yml", "gone", "u.yml", "t"]
+    );
 }
 
 #[test]
