@@ -11,6 +11,7 @@ mod plan;
 mod provenance;
 mod publish_args;
 mod registry_args;
+mod remote_tag;
 mod show_tag;
 mod tag_args;
 mod verify;
@@ -115,6 +116,8 @@ enum Verb {
     Push(build::BuildArgs),
     /// Print the tag of packages, as `linuxkit pkg show-tag` does
     ShowTag(show_tag::ShowTagArgs),
+    /// Give an image in a registry another name, without an engine
+    RemoteTag(remote_tag::RemoteTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
     /// Say which published images are signed by a key
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&place, &output, &args, false, &runtime()),
         Verb::Push(args) => build::run(&place, &output, &args, true, &runtime()),
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
+        Verb::RemoteTag(args) => remote_tag::run(&place, &output, &args, &runtime()),
         Verb::Graph(args) => graph::run(&place, &output, &args),
         Verb::Verify(args) => verify::run(&place, &output, &args, &runtime()),
     };

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -110,6 +111,12 @@ impl Registry {
             assert!(Instant::now() < deadline, "docker-registry starts again at {}", self.address);
             sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The file that holds the bytes of a blob or manifest, such as `sha256:…`.
+    pub fn file_of(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        self.directory.path().join("data/docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
     }
 
     /// `127.0.0.1:PORT`
