@@ -14,7 +14,7 @@ use super::output::Output;
 use super::plan::{Format, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
-use crate::plan::{self, IdleReason, Node, Plan, State, Step};
+use crate::plan::{self, IdleReason, Node, Plan, Reason, State, Step};
 use crate::report;
 use crate::run::{self, Executor, Limits, Logs};
 use crate::settings::Environment;
@@ -55,10 +55,12 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
         if left_undone(&prepared.plan) {
             output.say(&plan::notes(&prepared.plan));
         }
-        return Ok(exit::DONE);
+        return Ok(if lacks_emulator(&prepared.plan) { exit::INFRASTRUCTURE } else { exit::DONE });
     }
     output.say(&plan::notes(&prepared.plan));
-    runtime.block_on(carry_out(prepared, args, output, &place.environment))
+    let lacks_emulator = lacks_emulator(&prepared.plan);
+    let code = runtime.block_on(carry_out(prepared, args, output, &place.environment))?;
+    Ok(if code == exit::DONE && lacks_emulator { exit::INFRASTRUCTURE } else { code })
 }
 
 /// One line.
@@ -97,6 +99,14 @@ fn nothing_to_do(plan: &Plan) -> String {
 /// Whether something that was asked for is neither there nor can be built, so that the one line is not enough.
 fn left_undone(plan: &Plan) -> bool {
     plan.nodes.iter().any(|node| node.selected && matches!(node.state, State::NotBuildable | State::Blocked))
+}
+
+/// Whether something that was asked for is not built because the builder lacks an emulator. Unlike a Dockerfile that is
+/// for no such platform, that is the machine's fault, and must not pass for done.
+fn lacks_emulator(plan: &Plan) -> bool {
+    let lacking = |node: &Node| node.reasons.iter().any(|reason| matches!(reason, Reason::NoEmulator { .. }));
+    let blocked = plan.nodes.iter().any(|node| node.selected && node.state == State::Blocked);
+    plan.nodes.iter().any(|node| lacking(node) && (node.selected || blocked))
 }
 
 /// How many selected nodes are on a platform that their package, which lists some, does not list.
