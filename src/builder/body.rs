@@ -32,7 +32,7 @@ pub(super) fn body() -> (BodyWriter, impl Stream<Item = io::Result<Bytes>> + Sen
         match receiver.recv().await {
             Some(Message::Piece(piece)) => Some((Ok(piece), Some(receiver))),
             Some(Message::End) => None,
-            None => Some((Err(io::Error::other("the build context was cut short")), None)),
+            None => Some((Err(io::Error::other("what was to be sent was cut short")), None)),
         }
     });
     (BodyWriter { buffer: Vec::with_capacity(PIECE), messages }, read)

@@ -3,8 +3,6 @@
 //! Requests that only ask are answered within two minutes or fail; builds, pulls, pushes and saves have no time limit.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Read, Seek};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -13,7 +11,6 @@ use bollard::query_parameters::{
     CreateImageOptions, ListImagesOptions, PushImageOptions, RemoveImageOptions, TagImageOptions,
 };
 use futures_util::{Stream, StreamExt};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::connection::Endpoint;
@@ -35,11 +32,9 @@ const WORK: Duration = Duration::from_hours(365 * 24);
 #[derive(Debug, Clone)]
 pub struct Engine {
     /// For what is asked.
-    docker: Docker,
+    pub(super) docker: Docker,
     /// For what takes its time.
-    worker: Docker,
-    /// Where it is.
-    endpoint: Endpoint,
+    pub(super) worker: Docker,
 }
 
 /// What an engine says of itself.
@@ -227,48 +222,6 @@ impl Engine {
         });
         follow("push", image, messages, &log).await
     }
-
-    /// Saves images of the store without their names, as `docker save` does by id, to a temporary file that is positioned at its start.
-    async fn save(&self, images: &[String]) -> Result<File, Error> {
-        let names = images.join("`, `");
-        let stored = |error: &std::io::Error| Error::TemporaryFile { image: names.clone(), reason: error.to_string() };
-        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(|error| stored(&error))?);
-        let mut ids = Vec::new();
-        for image in images {
-            let found = self.docker.inspect_image(image).await;
-            let found = found.map_err(|error| absent_or(&format!("save `{image}`"), image, &error))?;
-            ids.push(found.id.unwrap_or_else(|| image.clone()));
-        }
-        let mut pieces = self.worker.export_images(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| absent_or(&format!("save `{names}`"), &names, &error))?;
-            file.write_all(&piece).await.map_err(|error| stored(&error))?;
-        }
-        file.flush().await.map_err(|error| stored(&error))?;
-        let file = file.into_std().await;
-        let checked = tokio::task::spawn_blocking(move || checked(file)).await.map_err(std::io::Error::other);
-        checked
-            .flatten()
-            .map_err(|error| Error::Engine { action: format!("save `{names}`"), reason: error.to_string() })
-    }
-}
-
-/// A saved archive, if it is whole: an engine in trouble ends the stream early, or with its error as text.
-fn checked(mut file: File) -> std::io::Result<File> {
-    file.rewind()?;
-    let mut manifest = false;
-    let mut archive = tar::Archive::new(file);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        manifest |= entry.path_bytes().as_ref() == b"manifest.json";
-        std::io::copy(&mut entry.by_ref(), &mut std::io::sink())?;
-    }
-    if !manifest {
-        return Err(std::io::Error::other("the archive has no manifest.json"));
-    }
-    let mut file = archive.into_inner();
-    file.rewind()?;
-    Ok(file)
 }
 
 fn client(endpoint: &Endpoint) -> Result<Docker, Bollard> {
@@ -301,7 +254,8 @@ fn platform(action: &str, os: &str, architecture: &str, variant: &str) -> Result
     })
 }
 
-fn absent_or(action: &str, image: &str, error: &Bollard) -> Error {
+/// An image that is not there, or the engine's failure at `action`.
+pub(super) fn absent_or(action: &str, image: &str, error: &Bollard) -> Error {
     match error {
         Bollard::DockerResponseServerError { status_code: 404, message } => {
             Error::ImageNotFound { image: image.to_owned(), reason: message.trim().to_owned() }
@@ -354,25 +308,5 @@ mod tests {
     fn a_port_is_no_tag() {
         assert_eq!(split_tag("reg:5000/a/b"), ("reg:5000/a/b", None));
         assert_eq!(split_tag("reg:5000/a/b:1"), ("reg:5000/a/b", Some("1")));
-    }
-
-    #[test]
-    fn a_saved_archive_that_was_cut_short_is_refused() {
-        use std::io::Write;
-        let mut tar = tar::Builder::new(Vec::new());
-        for name in ["layer", "manifest.json"] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(3);
-            tar.append_data(&mut header, name, b"abc".as_slice()).unwrap();
-        }
-        let whole = tar.into_inner().unwrap();
-        let file = |bytes: &[u8]| {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(bytes).unwrap();
-            file
-        };
-        assert!(checked(file(&whole)).is_ok());
-        assert!(checked(file(&whole[..1024])).is_err());
-        assert!(checked(file(&whole[..514])).is_err());
     }
 }

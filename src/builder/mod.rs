@@ -2,6 +2,7 @@
 //!
 //! What the engine is to do is handed in as plain data ([`BuildRequest`]); nothing here knows packages or plans.
 
+mod archive;
 mod body;
 mod build;
 mod connection;
