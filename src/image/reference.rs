@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Platform;
+
 const DOCKER_IO: &str = "docker.io";
 
 /// `[host/]path[:tag][@digest]`, as written.
@@ -60,6 +62,13 @@ impl Reference {
     #[must_use]
     pub fn with_tag(&self, tag: &str) -> Self {
         Self { tag: Some(tag.to_owned()), digest: None, ..self.clone() }
+    }
+
+    /// The `tag-arch` of this image: its tag with architecture and variant of a platform as a suffix, without a digest.
+    #[must_use]
+    pub fn arch_tag(&self, platform: &Platform) -> Self {
+        let (tag, variant) = (self.tag().unwrap_or("latest"), platform.variant().unwrap_or_default());
+        self.with_tag(&format!("{tag}-{}{variant}", platform.architecture()))
     }
 
     /// The registry host and the repository on it, with the defaults of docker.io filled in.
@@ -259,6 +268,14 @@ mod tests {
         assert_eq!(parse("alpine:3").canonical().to_string(), "docker.io/library/alpine:3");
         assert!(parse("docker.io/linuxkit/init:a").same_repository(&parse("linuxkit/init:b")));
         assert!(!parse("linuxkit/init").same_repository(&parse("quay.io/linuxkit/init")));
+    }
+
+    #[test]
+    fn the_tag_of_an_architecture_has_its_variant_and_no_digest() {
+        let pinned = parse(&format!("reg.io/a:1@sha256:{}", "a".repeat(64)));
+        let suffixed = |platform: &str| pinned.arch_tag(&platform.parse().unwrap()).to_string();
+        assert_eq!([suffixed("linux/arm64"), suffixed("linux/arm/v6")], ["reg.io/a:1-arm64", "reg.io/a:1-armv6"]);
+        assert_eq!(parse("a").arch_tag(&Platform::linux("amd64")).to_string(), "a:latest-amd64");
     }
 
     #[test]
