@@ -28,6 +28,8 @@ pub struct Environment {
     pub state: PathBuf,
     /// `$XDG_CACHE_HOME/kitmake`, or `~/.cache/kitmake`: memos.
     pub cache: PathBuf,
+    /// `$LINUXKIT_CACHE`, or `~/.linuxkit/cache`: linuxkit's cache.
+    pub linuxkit_cache: PathBuf,
     /// Proxies in both spellings, as given.
     pub proxies: Proxies,
     /// `$LINUXKIT_PKG_ORG`
@@ -72,6 +74,9 @@ impl Environment {
             docker_config,
             state: base("XDG_STATE_HOME", ".local/state"),
             cache: base("XDG_CACHE_HOME", ".cache"),
+            linuxkit_cache: path("LINUXKIT_CACHE")
+                .or_else(|| below_home(".linuxkit/cache"))
+                .unwrap_or_else(|| std::env::temp_dir().join("linuxkit-cache")),
             proxies: Proxies(spellings.filter_map(|name| text(&name).map(|value| (name, value))).collect()),
             org: text("LINUXKIT_PKG_ORG"),
             user: text("USER"),
