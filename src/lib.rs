@@ -19,6 +19,7 @@
 //! | [`builder`] | the Docker Engine: context, build, tag, push |
 //! | [`registry`] | the OCI distribution protocol over HTTP |
 //! | [`signature`] | signatures as cosign stores them: keys, signing, checking |
+//! | [`layout`] | linuxkit's cache, an OCI image layout |
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
@@ -34,6 +35,7 @@ pub mod git;
 pub mod graph;
 mod hex;
 pub mod image;
+pub mod layout;
 pub mod memo;
 mod path;
 pub mod pipeline;

@@ -35,6 +35,8 @@ pub struct Engine {
     pub(super) docker: Docker,
     /// For what takes its time.
     pub(super) worker: Docker,
+    /// Where it is.
+    endpoint: Endpoint,
 }
 
 /// What an engine says of itself.

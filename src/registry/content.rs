@@ -104,7 +104,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether a text is a digest that can be checked.
-pub(super) fn is_digest(text: &str) -> bool {
+pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     })

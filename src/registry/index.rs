@@ -112,6 +112,13 @@ impl Entry {
     }
 }
 
+/// An entry that does not say which platform it is for.
+impl From<Descriptor> for Entry {
+    fn from(descriptor: Descriptor) -> Self {
+        Self { descriptor, platform: None, annotations: BTreeMap::new(), rest: BTreeMap::new() }
+    }
+}
+
 impl Index {
     /// Reads an index of either generation.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {

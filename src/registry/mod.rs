@@ -32,6 +32,7 @@ pub(crate) mod stub;
 mod tests;
 
 pub use client::Client;
+pub(crate) use content::is_digest;
 pub use content::{Content, Image, ImageConfig, Manifest, digest};
 pub use copy::{Copied, Moved, Retagged};
 pub use credentials::Credentials;
