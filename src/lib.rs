@@ -20,6 +20,7 @@
 //! | [`registry`] | the OCI distribution protocol over HTTP |
 //! | [`signature`] | signatures as cosign stores them: keys, signing, checking |
 //! | [`layout`] | linuxkit's cache, an OCI image layout |
+//! | [`trust`] | Docker Content Trust: signatures of tags, through notary |
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
@@ -48,4 +49,5 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod signature;
+pub mod trust;
 pub mod workspace;

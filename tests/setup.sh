@@ -68,6 +68,7 @@ ensure_packages() {
     command -v skopeo >/dev/null || missing+=" skopeo"
     command -v openssl >/dev/null || missing+=" openssl"
     command -v docker-registry >/dev/null || missing+=" docker-registry"
+    command -v notary-server >/dev/null || missing+=" notary"
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=" ca-certificates"
     dpkg-query --show --showformat '${Status}' busybox-static 2>/dev/null | grep -q 'ok installed' ||
         missing+=" busybox-static"
