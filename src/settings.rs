@@ -12,6 +12,7 @@ use crate::image::{Platform, Reference};
 use crate::plan::{OnOutdated, Platforms, Publish};
 use crate::registry;
 use crate::signature::Password;
+use crate::trust::{self, Secret};
 use crate::workspace::KitmakeYml;
 
 /// The names of the variables that tell a build step its proxy, each also in lower case.
@@ -46,6 +47,14 @@ pub struct Environment {
     pub dumb_terminal: bool,
     /// `$COSIGN_PASSWORD`, of private keys that cosign encrypted; set and empty is a password, too.
     pub cosign_password: Option<Password>,
+    /// `$HOME`
+    pub home: Option<PathBuf>,
+    /// `$DOCKER_CONTENT_TRUST`, read as docker does: what is no boolean means yes.
+    pub content_trust: Option<bool>,
+    /// `$DOCKER_CONTENT_TRUST_SERVER`
+    pub content_trust_server: Option<String>,
+    /// `$DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE`
+    pub content_trust_passphrase: Option<Secret>,
 }
 
 impl Environment {
@@ -85,6 +94,10 @@ impl Environment {
             force_color: forced("CLICOLOR_FORCE") || forced("FORCE_COLOR"),
             dumb_terminal: text("TERM").is_some_and(|terminal| terminal == "dumb"),
             cosign_password: std::env::var("COSIGN_PASSWORD").ok().map(Password::new),
+            content_trust: text("DOCKER_CONTENT_TRUST").map(|value| is_on(&value)),
+            content_trust_server: text("DOCKER_CONTENT_TRUST_SERVER"),
+            content_trust_passphrase: text("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE").map(|text| Secret::new(&text)),
+            home,
         }
     }
 }
@@ -147,6 +160,33 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Those of a command without options.
+    #[must_use]
+    pub fn new(root: PathBuf, environment: Environment) -> Self {
+        Self {
+            root,
+            current: ".".to_owned(),
+            selectors: Vec::new(),
+            workspace: crate::workspace::Options::default(),
+            build_arg_files: Vec::new(),
+            tags: TagOptions::default(),
+            registry: None,
+            insecure_registries: Vec::new(),
+            certificate_authorities: Vec::new(),
+            offline: false,
+            assume_missing: AssumeMissing::Nothing,
+            platforms: None,
+            skip_platforms: Vec::new(),
+            build: true,
+            publish: None,
+            sign_key: None,
+            force: false,
+            pull: false,
+            on_outdated: OnOutdated::Warn,
+            environment,
+        }
+    }
+
     /// Where images without a host in their name live.
     #[must_use]
     pub fn registry(&self, config: &KitmakeYml) -> Option<String> {
@@ -168,6 +208,30 @@ impl Settings {
             None if config.platforms.is_empty() => Platforms::Own,
             None => Platforms::These(config.platforms.clone()),
         }
+    }
+
+    /// How trust data is reached; `None` where images are neither signed nor asked for signatures.
+    #[must_use]
+    pub fn trust(&self, config: &KitmakeYml) -> Option<trust::Options> {
+        let (environment, trust) = (&self.environment, &config.content_trust);
+        if !environment.content_trust.or(trust.enabled).unwrap_or(false) {
+            return None;
+        }
+        let home = environment.home.as_ref();
+        let path = |written: &String| match written.strip_prefix("~/").zip(home) {
+            Some((below, home)) => home.join(below),
+            None => self.root.join(written),
+        };
+        let docker = || environment.docker_config.as_ref().unwrap_or(&environment.state).join("trust");
+        let linuxkit = [".moby/linuxkit/config.yml", ".linuxkit/config.yml"];
+        Some(trust::Options {
+            server: environment.content_trust_server.clone().or_else(|| trust.server.clone()),
+            ca_file: trust.ca_file.as_ref().map(path),
+            passphrase: environment.content_trust_passphrase.clone(),
+            passphrase_command: trust.passphrase_command.clone(),
+            linuxkit_configs: linuxkit.iter().filter_map(|file| Some(home?.join(file))).collect(),
+            ..trust::Options::new(trust.directory.as_ref().map_or_else(docker, path))
+        })
     }
 
     /// The selectors, with the default filled in.
@@ -211,6 +275,11 @@ pub fn registry_options(
         ca_files: certificate_authorities.iter().cloned().chain(listed).collect(),
         ..registry::Options::default()
     }
+}
+
+/// Whether a variable of docker switches something on.
+fn is_on(value: &str) -> bool {
+    !matches!(value, "0" | "f" | "F" | "false" | "False" | "FALSE")
 }
 
 /// Reads `--platforms`: `all`, or platforms separated by commas; a bare architecture means Linux.
@@ -290,5 +359,62 @@ mod tests {
         for wrong in ["http://x", "mirror", "a b", "x:y:z", "reg.io/Upper", "reg.io/a:tag"] {
             assert!(parse_registry(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// Settings of a root `/repo` for a user whose home is `/home/me`.
+    fn settings() -> Settings {
+        let environment = Environment {
+            home: Some(PathBuf::from("/home/me")),
+            docker_config: Some(PathBuf::from("/home/me/.docker")),
+            ..Environment::default()
+        };
+        Settings::new(PathBuf::from("/repo"), environment)
+    }
+
+    fn kitmake_yml(text: &str) -> KitmakeYml {
+        let source = crate::problem::SourceFile::new("kitmake.yml", text);
+        crate::workspace::kitmake_yml::parse(&source, &|_| true).unwrap()
+    }
+
+    #[test]
+    fn trust_is_off_until_docker_or_the_file_says_otherwise() {
+        for (variable, text, on) in [
+            (None, "{}", false),
+            (None, "content-trust: true", true),
+            (None, "content-trust: {server: 'https://n'}", true),
+            (Some(false), "content-trust: true", false),
+            (Some(true), "content-trust: false", true),
+            (Some(true), "{}", true),
+        ] {
+            let mut settings = settings();
+            settings.environment.content_trust = variable;
+            assert_eq!(settings.trust(&kitmake_yml(text)).is_some(), on, "{variable:?} {text}");
+        }
+        for (value, on) in [("1", true), ("true", true), ("yes", true), ("0", false), ("False", false)] {
+            assert_eq!(is_on(value), on, "{value}");
+        }
+    }
+
+    #[test]
+    fn trust_has_the_places_of_docker_and_linuxkit_unless_others_are_named() {
+        let mut settings = settings();
+        let plain = settings.trust(&kitmake_yml("content-trust: true")).unwrap();
+        assert_eq!((plain.directory, plain.server), (PathBuf::from("/home/me/.docker/trust"), None));
+        let configs =
+            [".moby/linuxkit/config.yml", ".linuxkit/config.yml"].map(|file| Path::new("/home/me").join(file));
+        assert_eq!(plain.linuxkit_configs, configs);
+
+        let text =
+            "content-trust: {server: 'https://n', ca-file: ca.crt, directory: ~/keys, passphrase-command: pass x}";
+        let named = settings.trust(&kitmake_yml(text)).unwrap();
+        assert_eq!(named.server.as_deref(), Some("https://n"));
+        assert_eq!(named.directory, PathBuf::from("/home/me/keys"));
+        assert_eq!(named.ca_file, Some(PathBuf::from("/repo/ca.crt")));
+        assert_eq!(named.passphrase_command.as_deref(), Some("pass x"));
+        settings.environment.content_trust_server = Some("https://env".to_owned());
+        settings.environment.content_trust_passphrase = Some(Secret::new("hunter2"));
+        let trust = settings.trust(&kitmake_yml(text)).unwrap();
+        assert_eq!(trust.server.as_deref(), Some("https://env"));
+        assert!(trust.passphrase.is_some() && !format!("{settings:?} {trust:?}").contains("hunter2"));
     }
 }

@@ -279,26 +279,11 @@ fn planned(monorepo: &Monorepo, tags: TagOptions) -> Plan {
     environment.engine.host = Some("unix:///nonexistent/docker.sock".to_owned());
     environment.cache = monorepo.path(".git/memo");
     let settings = Settings {
-        root: monorepo.root().canonicalize().unwrap(),
-        current: ".".to_owned(),
         selectors: vec!["pkg/user".to_owned()],
-        workspace: kitmake::workspace::Options::default(),
-        build_arg_files: Vec::<PathBuf>::new(),
         tags,
-        registry: None,
-        insecure_registries: Vec::new(),
-        certificate_authorities: Vec::new(),
         offline: true,
         assume_missing: AssumeMissing::Everything,
-        platforms: None,
-        build: true,
-        publish: None,
-        sign_key: None,
-        skip_platforms: Vec::new(),
-        force: false,
-        pull: false,
-        on_outdated: OnOutdated::Warn,
-        environment,
+        ..Settings::new(monorepo.root().canonicalize().unwrap(), environment)
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     pipeline::prepare(&settings, &runtime).unwrap().plan

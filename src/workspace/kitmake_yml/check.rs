@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use miette::LabeledSpan;
 use serde_yaml::{Location, Spanned};
 
-use super::file::{File, Long, Pin, Text, Written, range};
-use super::{Entry, KitmakeYml, Overrides, StalePin};
+use super::file::{File, Long, Pin, Text, TrustWritten, Written, range};
+use super::{ContentTrust, Entry, KitmakeYml, Overrides, StalePin};
 use crate::excludes::Excludes;
 use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile, span};
@@ -56,6 +56,7 @@ pub(super) fn check(source: &SourceFile, written: File, exists: &dyn Fn(&str) ->
     for pin in written.stale_pins.into_iter().flatten() {
         stale_pins.extend(checker.stale_pin(pin)?);
     }
+    let content_trust = checker.content_trust(written.content_trust)?;
     if !checker.missing.is_empty() {
         return Err(Error::MissingListed { source_code: source.named(), labels: checker.missing }.into());
     }
@@ -70,6 +71,7 @@ pub(super) fn check(source: &SourceFile, written: File, exists: &dyn Fn(&str) ->
         mirrors,
         platforms,
         stale_pins,
+        content_trust,
     })
 }
 
@@ -217,6 +219,33 @@ impl Checker<'_> {
             return Ok(None);
         }
         Ok(Some(StalePin { file, image, reason: pin.reason.value }))
+    }
+
+    /// A mapping that does not say `enabled: false` switches it on.
+    fn content_trust(&self, written: Option<TrustWritten>) -> Result<ContentTrust, Problem> {
+        let trust = match written {
+            None => return Ok(ContentTrust::default()),
+            Some(TrustWritten::Short(enabled)) => {
+                return Ok(ContentTrust { enabled: Some(enabled), ..ContentTrust::default() });
+            }
+            Some(TrustWritten::Long(trust)) => *trust,
+        };
+        let is_url = |text: &str| {
+            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+        };
+        if let Some(server) = trust.server.as_ref().filter(|server| !is_url(&server.value)) {
+            let message = format!("`{}` is not the URL of a notary server", server.value);
+            return Err(self.invalid(server.referenced, message, "write it as https://HOST[:PORT]"));
+        }
+        let text = |text: Option<Text>| text.map(|text| text.value).filter(|text| !text.trim().is_empty());
+        Ok(ContentTrust {
+            enabled: Some(trust.enabled.unwrap_or(true)),
+            server: text(trust.server),
+            ca_file: text(trust.ca_file),
+            passphrase_command: text(trust.passphrase_command),
+            directory: text(trust.directory),
+        })
     }
 
     /// A directory below the root, or the root itself.

@@ -55,6 +55,38 @@ pub(super) struct File {
     pub(super) profiles: Option<IndexMap<Text, Option<IndexMap<Text, Text>>>>,
     /// Stale pins that are meant to be stale.
     pub(super) stale_pins: Option<Vec<Pin>>,
+    /// Whether images are signed and signatures are asked for, or a mapping that says more about it.
+    pub(super) content_trust: Option<TrustWritten>,
+}
+
+/// Whether images are signed and signatures are asked for: a yes or no, or a mapping.
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(untagged))]
+pub(super) enum TrustWritten {
+    /// A yes or no, with the defaults of docker for the rest.
+    Short(bool),
+    /// Everything that can be said.
+    Long(Box<Trust>),
+}
+
+/// How images are signed and signatures are asked for.
+#[derive(Deserialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "content-trust"))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Trust {
+    /// `false` keeps the rest for where `DOCKER_CONTENT_TRUST` switches it on.
+    pub(super) enabled: Option<bool>,
+    /// The URL of the notary server, instead of that of docker.io or of the registry of the image.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) server: Option<Text>,
+    /// A PEM file with the only certificate authority that may vouch for the server; relative to the root, or `~/FILE`.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) ca_file: Option<Text>,
+    /// A command for the shell whose first line of output is the passphrase of the delegation key.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) passphrase_command: Option<Text>,
+    /// Where keys and trust data lie instead of docker's own directory; relative to the root, or `~/DIRECTORY`.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) directory: Option<Text>,
 }
 
 /// What is said of the packages of a directory: the further build ymls, or a mapping.
@@ -141,6 +173,29 @@ impl<'de> Deserialize<'de> for Written {
     }
 }
 
+impl<'de> Deserialize<'de> for TrustWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = TrustWritten;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`true`, `false` or a mapping")
+            }
+
+            fn visit_bool<E>(self, enabled: bool) -> Result<TrustWritten, E> {
+                Ok(TrustWritten::Short(enabled))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<TrustWritten, A::Error> {
+                let long = Trust::deserialize(MapAccessDeserializer::new(entries))?;
+                Ok(TrustWritten::Long(Box::new(long)))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
 /// Reads the text of a kitmake.yml.
 pub(super) fn read(source: &SourceFile) -> Result<File, Problem> {
     let options = serde_yaml::options! { with_snippet: false };
@@ -161,6 +216,7 @@ fn syntax(source: &SourceFile, error: &DeserializeError) -> Problem {
         let place = match &expected {
             keys if keys.contains(&"build-ymls") => "a package of kitmake.yml",
             keys if keys.contains(&"reason") => "a stale pin of kitmake.yml",
+            keys if keys.contains(&"passphrase-command") => "`content-trust` of kitmake.yml",
             _ => super::FILE_NAME,
         };
         let help = match closest(field, &expected) {

@@ -43,6 +43,23 @@ pub struct KitmakeYml {
     pub platforms: Vec<Platform>,
     /// Stale pins that are meant to be stale.
     pub stale_pins: Vec<StalePin>,
+    /// How images are signed and signatures are asked for.
+    pub content_trust: ContentTrust,
+}
+
+/// How images are signed and signatures are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContentTrust {
+    /// Whether it is done at all; `None` if nothing is said of it.
+    pub enabled: Option<bool>,
+    /// The URL of the notary server.
+    pub server: Option<String>,
+    /// The certificate authority of the server, as a PEM file: absolute, relative to the root, or below `~/`.
+    pub ca_file: Option<String>,
+    /// A command for the shell that prints the passphrase of the delegation key.
+    pub passphrase_command: Option<String>,
+    /// Where keys and trust data lie: absolute, relative to the root, or below `~/`.
+    pub directory: Option<String>,
 }
 
 /// What is said of the packages of a directory, or of one of them.

@@ -61,6 +61,7 @@ platforms: [linux/amd64, linux/arm/v7]
 stale-pins:
 - {file: pkg/a/Dockerfile, image: acme/b, reason: bootstrap}
 - {file: tools/alpine/Dockerfile, reason: any}
+content-trust: {server: 'https://n.io:4443', ca-file: ca.crt, passphrase-command: pass show x, directory: ~/keys}
 ";
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let expected = KitmakeYml {
@@ -87,6 +88,13 @@ stale-pins:
             },
             StalePin { file: "tools/alpine/Dockerfile".to_owned(), image: None, reason: "any".to_owned() },
         ],
+        content_trust: ContentTrust {
+            enabled: Some(true),
+            server: Some("https://n.io:4443".to_owned()),
+            ca_file: Some("ca.crt".to_owned()),
+            passphrase_command: Some("pass show x".to_owned()),
+            directory: Some("~/keys".to_owned()),
+        },
     };
     assert_eq!(parse(text).unwrap(), expected);
 }
@@ -123,6 +131,23 @@ packages:
 }
 
 #[test]
+fn content_trust_is_a_yes_a_no_or_a_mapping() {
+    for (text, enabled) in [
+        ("{}", None),
+        ("content-trust:\n", None),
+        ("content-trust: true\n", Some(true)),
+        ("content-trust: false\n", Some(false)),
+        ("content-trust: {}\n", Some(true)),
+        ("content-trust: {enabled: ~}\n", Some(true)),
+        ("content-trust: {enabled: false}\n", Some(false)),
+    ] {
+        assert_eq!(parse(text).unwrap().content_trust, ContentTrust { enabled, ..ContentTrust::default() }, "{text}");
+    }
+    let off = parse("content-trust: {enabled: false, server: 'http://n'}\n").unwrap().content_trust;
+    assert_eq!((off.enabled, off.server.as_deref()), (Some(false), Some("http://n")));
+}
+
+#[test]
 fn an_image_declares_a_package_with_the_defaults_of_a_build_yml() {
     let text = "org: acme\npackages:\n  tools/alpine: {image: alpine, network: true, arches: [amd64]}\n";
     let config = parse(text).unwrap();
@@ -141,7 +166,13 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
         ("registry: a.io\nplatform: [linux/amd64]\n", "platform", "did you mean `platforms`?"),
         ("packages:\n  pkg/a: {buildyml: x}\n", "buildyml", "did you mean `build-yml`?"),
         ("stale-pins: [{file: x, why: y}]\n", "why", "the keys of a stale pin of kitmake.yml are"),
-        ("zzz: 1\n", "zzz", "`insecure-registries`, `mirrors`, `org`, `packages`, `platforms`, `profiles`, `registry`"),
+        ("content-trust: {ca-fil: x}\n", "ca-fil", "did you mean `ca-file`?"),
+        ("content-trust: {url: x}\n", "url", "the keys of `content-trust` of kitmake.yml are"),
+        (
+            "zzz: 1\n",
+            "zzz",
+            "`content-trust`, `insecure-registries`, `mirrors`, `org`, `packages`, `platforms`, `profiles`, `registry`",
+        ),
     ] {
         let (code, said, at) = refused(text);
         assert_eq!((code.as_str(), at), ("workspace::unknown_key", vec![key.to_owned()]), "{text}");
@@ -180,13 +211,21 @@ fn a_wrong_value_is_pointed_at() {
         ("packages: {'pkg/a:sub/x.yml': [sub/x.yml]}\n", "workspace::invalid_value", "sub/x.yml"),
         ("packages: {pkg/a: {exclude: ['a[z-a]']}}\n", "workspace::invalid_value", "'a[z-a]'"),
         ("stale-pins: [{file: pkg/a/Dockerfile, reason: ' '}]\n", "workspace::invalid_value", "' '"),
+        ("content-trust: {server: 'n.io:4443'}\n", "workspace::invalid_value", "'n.io:4443'"),
         ("platforms: linux/amd64\n", "workspace::invalid_yaml", "linux/amd64"),
         ("registry: a.io\nregistry: b.io\n", "workspace::invalid_yaml", "registry"),
     ] {
         let refused = refused(text);
         assert_eq!((refused.0.as_str(), refused.2), (code, vec![at.to_owned()]), "{text}");
     }
-    for text in ["registry: [\n", "- a\n", "packages: {pkg/a: text}\n", "stale-pins: [{file: pkg/a/Dockerfile}]\n"] {
+    for text in [
+        "registry: [\n",
+        "- a\n",
+        "packages: {pkg/a: text}\n",
+        "stale-pins: [{file: pkg/a/Dockerfile}]\n",
+        "content-trust: [1]\n",
+        "content-trust: {enabled: maybe}\n",
+    ] {
         assert_eq!(refused(text).0, "workspace::invalid_yaml", "{text}");
     }
 }
