@@ -3,6 +3,8 @@
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
 mod build;
+#[cfg(test)]
+mod flags_page;
 mod graph;
 mod legacy;
 mod options;
