@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
 
-use crate::builder::{Engine, Info};
+use crate::builder::Engine;
 use crate::excludes::Excludes;
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
 use crate::image::{Platform, Reference};
+use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
 use crate::presence::{Facts, Places, Question, ask};
 use crate::problem::Problem;
 use crate::registry::Client;
+use crate::run::Means;
 use crate::settings::{AssumeMissing, Settings};
 use crate::signature::{Password, SigningKey};
+use crate::trust::Trust;
 use crate::workspace::{self, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
@@ -82,12 +86,10 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
 pub struct Prepared {
     /// What is to be done.
     pub plan: Plan,
-    /// The engine, or why there is none.
-    pub engine: Result<(Engine, Info), Problem>,
-    /// The registry client.
-    pub client: Client,
-    /// What is published is signed by it.
-    pub key: Option<SigningKey>,
+    /// What it is run with.
+    pub means: Means,
+    /// The CPUs of the builder.
+    pub cpus: usize,
     /// Hashes of files, to be saved by a command that may write.
     pub memo: Memo,
     /// When the tree began to be looked at.
@@ -120,6 +122,11 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let demand = plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
 
     let client = Client::new(settings.registry_options(config))?;
+    let trust = settings.trust(config).map(|options| Arc::new(Trust::new(options)));
+    let mut publish = settings.publish.clone();
+    if let Some(publish) = &mut publish {
+        publish.notarize &= trust.is_some();
+    }
     let mut request = Request {
         selected: selected.clone(),
         platforms,
@@ -127,20 +134,28 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         runs: None,
         registry,
         build: settings.build,
-        publish: settings.publish.clone(),
+        trust: trust.is_some(),
+        cache: settings.cache.is_some(),
+        publish,
         force: settings.force,
         pull: settings.pull,
         assume_missing: assume_missing(settings, workspace)?,
         on_outdated: settings.on_outdated,
     };
     let questions = questions(&surveyed, &request, &demand);
-    let asked = (!settings.offline).then_some(&client);
-    let store = engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone);
+    let tags_to_trust = tags_to_trust(&surveyed, &request, &demand, &questions);
     let password = settings.environment.cosign_password.as_ref().map(Password::reveal);
     let key = settings.sign_key.as_ref().map(|file| SigningKey::read(file, password)).transpose()?;
     let public = key.as_ref().map(SigningKey::public);
-    let places =
-        Places { engine: store, client: asked, registry: request.registry.as_deref(), signer: public.as_ref() };
+    let layout = settings.cache.as_ref().map(Layout::at);
+    let places = Places {
+        engine: engine.as_ref().map(|(engine, _)| engine).map_err(Clone::clone),
+        client: (!settings.offline).then_some(&client),
+        registry: request.registry.as_deref(),
+        layout: layout.as_ref(),
+        trust: trust.as_deref().map(|trust| (trust, &tags_to_trust)),
+        signer: public.as_ref(),
+    };
     let may_run = async {
         match &engine {
             Ok((engine, _)) if plan::foreign_programs(graph, &demand, &request.builder) => engine.runs().await,
@@ -155,7 +170,31 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let plan = plan::plan(inputs, &request, &demand);
-    Ok(Prepared { plan, engine, client, key, memo, planned_at })
+    let (engine, cpus) = match engine {
+        Ok((engine, info)) => (Ok(engine), info.cpus.max(1)),
+        Err(problem) => (Err(problem), 1),
+    };
+    Ok(Prepared { plan, means: Means { engine, client, layout, key, trust }, cpus, memo, planned_at })
+}
+
+/// The tags whose signatures matter: what is built from, and what is published. Nobody asks where content trust is off.
+fn tags_to_trust(
+    surveyed: &Surveyed,
+    request: &Request,
+    demand: &Demand,
+    questions: &[Question],
+) -> BTreeSet<Reference> {
+    if !request.trust {
+        return BTreeSet::new();
+    }
+    let Surveyed { workspace, tags, graph, .. } = surveyed;
+    let registry = request.registry.as_deref();
+    let mut asked = plan::trust_questions(plan::Repository { workspace, tags, graph, registry }, demand);
+    if let Some(publish) = request.publish.as_ref().filter(|publish| publish.notarize) {
+        let written = questions.iter().filter(|question| question.written && question.published);
+        asked.extend(written.flat_map(|question| publish.tags(&question.image.on(registry))));
+    }
+    asked
 }
 
 /// The packages that count as missing where their presence cannot be asked.

@@ -147,6 +147,10 @@ pub struct Settings {
     pub publish: Option<Publish>,
     /// The file of the key that signs what is published.
     pub sign_key: Option<PathBuf>,
+    /// Whether content trust is on, whatever environment and kitmake.yml say.
+    pub content_trust: Option<bool>,
+    /// The directory of linuxkit's cache, if it is in use.
+    pub cache: Option<PathBuf>,
     /// Platforms that nothing selected is wanted on, whatever chose them.
     pub skip_platforms: Vec<Platform>,
     /// Build all that is selected.
@@ -180,6 +184,8 @@ impl Settings {
             build: true,
             publish: None,
             sign_key: None,
+            content_trust: None,
+            cache: None,
             force: false,
             pull: false,
             on_outdated: OnOutdated::Warn,
@@ -214,7 +220,7 @@ impl Settings {
     #[must_use]
     pub fn trust(&self, config: &KitmakeYml) -> Option<trust::Options> {
         let (environment, trust) = (&self.environment, &config.content_trust);
-        if !environment.content_trust.or(trust.enabled).unwrap_or(false) {
+        if !self.content_trust.or(environment.content_trust).or(trust.enabled).unwrap_or(false) {
             return None;
         }
         let home = environment.home.as_ref();

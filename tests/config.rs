@@ -5,11 +5,10 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
 
 use kitmake::git::TagOptions;
 use kitmake::pipeline;
-use kitmake::plan::{Action, OnOutdated, Plan};
+use kitmake::plan::{Action, Plan};
 use kitmake::settings::{AssumeMissing, Environment, Settings};
 use serde_json::Value;
 use support::{Monorepo, Output};

@@ -118,23 +118,22 @@ fn not_listed(plan: &Plan) -> usize {
 
 /// Runs the steps and returns the exit code.
 async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
-    let Prepared { plan, engine, client, key, planned_at, .. } = prepared;
+    let Prepared { plan, means, cpus, planned_at, .. } = prepared;
     if plan.steps.iter().any(Step::needs_builder)
-        && let Err(problem) = &engine
+        && let Err(problem) = &means.engine
     {
         return Err(vec![problem.clone()]);
     }
-    let (engine, cpus) = match engine {
-        Ok((engine, info)) => (Ok(engine), info.cpus.max(1)),
-        Err(problem) => (Err(problem), 1),
-    };
+    if let Some(trust) = means.trust.as_ref().filter(|_| plan.notarizes()) {
+        trust.check().await.map_err(|problem| vec![problem])?;
+    }
     let limits = Limits::new(args.jobs.map_or(cpus, usize::from), args.keep_going);
     let logs = Logs::create(&environment.state).unwrap_or_else(|error| {
         output.say(&format!("warning: no logs are kept: {}: {error}\n", environment.state.display()));
         Logs::disabled()
     });
     let steps = Arc::new(plan.steps);
-    let executor = Executor::new(engine, client, key, steps.clone(), environment.proxies.clone(), planned_at);
+    let executor = Executor::new(means, steps.clone(), environment.proxies.clone(), planned_at);
     let mut reporter = output.reporter();
     let started = Instant::now();
     let (sender, events) = run::channel();

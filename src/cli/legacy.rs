@@ -12,15 +12,26 @@ use std::ffi::OsString;
 const VALUES: [&str; 9] =
     ["build-yml", "hash", "hash-commit", "hash-path", "org", "platforms", "release", "skip-platforms", "tag"];
 /// Flags without one.
-const SWITCHES: [&str; 8] = ["canonical", "dev", "docker", "force", "force-dirty", "nobuild", "pull", "push"];
+const SWITCHES: [&str; 10] = [
+    "canonical",
+    "dev",
+    "disable-content-trust",
+    "docker",
+    "enable-content-trust",
+    "force",
+    "force-dirty",
+    "nobuild",
+    "pull",
+    "push",
+];
 /// Switches that are on unless they are turned off.
 const ON: [&str; 3] = ["image", "manifest", "sign"];
 /// Switches of what is built, which change no tag; the build yml decides on these.
 const OF_BUILDS: [&str; 4] = ["disable-cache", "enable-cache", "network", "nonetwork"];
 /// Global options with a value.
 const GLOBAL_VALUES: [&str; 4] = ["-C", "--directory", "--color", "--progress"];
-/// Switches that mean nothing any more.
-const GONE: [&str; 2] = ["disable-content-trust", "enable-content-trust"];
+/// Switches of what is signed, which change no tag.
+const OF_TRUST: [&str; 2] = ["disable-content-trust", "enable-content-trust"];
 
 /// Arguments as they are parsed, and what is to be told about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,9 +113,7 @@ impl Rewritten {
         let Flag { name, value } = *flag;
         if let (true, Some(value)) = (VALUES.contains(&name), value) {
             self.arguments.push(format!("--{name}={value}").into());
-        } else if GONE.contains(&name) {
-            self.notes.push(format!("`--{name}` has no meaning today and is ignored"));
-        } else if OF_BUILDS.contains(&name) && verb == "show-tag" {
+        } else if verb == "show-tag" && (OF_BUILDS.contains(&name) || OF_TRUST.contains(&name)) {
             // It changes what is built and never what that is called.
         } else if OF_BUILDS.contains(&name) {
             if flag.is_on() != Some(false) {
@@ -161,7 +170,7 @@ mod tests {
         for (line, expected, notes) in [
             ("k show-tag -org=x pkg/a", "k show-tag --org=x pkg/a", 0),
             ("k show-tag -org x -hash foo a", "k show-tag --org x --hash foo a", 0),
-            ("k show-tag -network -disable-content-trust a", "k show-tag a", 1),
+            ("k show-tag -network -disable-content-trust a", "k show-tag a", 0),
             ("k show-tag --network --registry-creds x=y a", "k show-tag a", 0),
             ("k show-tag -force-dirty=true -dev=false a", "k show-tag --force-dirty a", 0),
             ("k show-tag -v -- -org=x", "k show-tag -v -- -org=x", 0),
@@ -173,6 +182,7 @@ mod tests {
                 "k build --skip-platforms linux/s390x --platforms=all a",
                 0,
             ),
+            ("k push -disable-content-trust a", "k push --disable-content-trust a", 0),
             ("k push -release 1 -nobuild a", "k push --release 1 --nobuild a", 0),
             ("k push -manifest=false -image=T -sign a", "k push --manifest=false --image=true --sign=true a", 0),
             (

@@ -1,6 +1,6 @@
 //! Options that several verbs share, and how they become [`Settings`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 
@@ -100,6 +100,18 @@ pub(super) struct PlanningArgs {
     #[arg(long, value_name = "SELECTOR", num_args = 0..=1, require_equals = true, default_missing_value = "",
         action = ArgAction::Append)]
     pub(super) assume_missing: Vec<String>,
+    /// Build only from images that are signed in the trust data (Docker Content Trust), and sign there what is pushed
+    #[arg(long, overrides_with = "disable_content_trust")]
+    pub(super) enable_content_trust: bool,
+    /// Neither ask for such signatures nor make them, whatever kitmake.yml and `DOCKER_CONTENT_TRUST` say
+    #[arg(long, overrides_with = "enable_content_trust")]
+    pub(super) disable_content_trust: bool,
+    /// Keep what is built in linuxkit's cache in this directory, too, and use what is there
+    #[arg(long, value_name = "DIR")]
+    pub(super) cache: Option<PathBuf>,
+    /// The same with linuxkit's own directory: `$LINUXKIT_CACHE`, or `~/.linuxkit/cache`
+    #[arg(long, conflicts_with = "cache")]
+    pub(super) linuxkit_cache: bool,
     /// A file of KEY=VALUE lines with build args for all that is selected; wins over their ymls (may be repeated)
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub(super) build_arg_file: Vec<PathBuf>,
@@ -112,6 +124,14 @@ pub(super) struct PlanningArgs {
 }
 
 impl PlanningArgs {
+    /// The directory of linuxkit's cache, absolute.
+    fn cache(&self, place: &Place, directory: &Path) -> Option<PathBuf> {
+        match &self.cache {
+            Some(cache) => Some(directory.join(cache)),
+            None => self.linuxkit_cache.then(|| place.environment.linuxkit_cache.clone()),
+        }
+    }
+
     /// Resolves everything at once.
     pub(super) fn settings(&self, place: &Place, push: bool) -> Result<Settings, Problem> {
         let (root, current) = place.root()?;
@@ -138,6 +158,9 @@ impl PlanningArgs {
             platforms: self.platforms.clone(),
             build: !self.publish.nobuild(),
             sign_key: self.publish.sign_key(push, &directory),
+            content_trust: (self.enable_content_trust || self.disable_content_trust)
+                .then_some(self.enable_content_trust),
+            cache: self.cache(place, &directory),
             publish: self.publish.publish(push)?,
             skip_platforms: self.skip_platforms.concat(),
             force: self.force,

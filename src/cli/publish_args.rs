@@ -93,7 +93,13 @@ impl PublishArgs {
         }
         let release = self.release.clone().map(|name| Release { name, force: self.force_release });
         let sign = self.sign && self.sign_key.is_some();
-        Ok(Some(Publish { images: self.image, index: self.manifest, release, sign }))
+        Ok(Some(Publish {
+            images: self.image,
+            index: self.manifest,
+            release,
+            notarize: self.sign && self.manifest,
+            sign,
+        }))
     }
 }
 

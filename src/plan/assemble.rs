@@ -9,6 +9,7 @@ use super::node::{Idle, Place, State};
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, indexed_platforms, publications};
 use super::steps::steps;
+use super::trusted::{self, Repository};
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request};
 use crate::graph;
@@ -31,6 +32,9 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &together));
     for index in 0..decided.nodes.len() {
         problems.extend(problems_of_node(request, &decided, index));
+    }
+    if request.trust {
+        problems.extend(trusted::problems(inputs, Repository::of(inputs, request), &decided));
     }
     let publications = publications(inputs, request, demand, &decided);
     for due in &publications {
@@ -140,6 +144,9 @@ fn problems_of_publication(inputs: Inputs<'_>, request: &Request, due: &Publicat
         if tagged.iter().all(Fact::is_no) {
             problems.push(PlanError::NothingToList { package: name(), image: due.to.to_string() }.into());
         }
+    }
+    for tag in &due.notarize {
+        problems.extend(open(inputs.facts.signed_with(tag), Place::Index, due));
     }
     if request.publish.as_ref().is_some_and(|publish| publish.sign) {
         problems.extend(inputs.facts.signed(&due.to).filter_map(|fact| open(fact, Place::Index, due)));

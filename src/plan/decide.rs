@@ -33,6 +33,8 @@ pub(super) struct Settled {
     pub(super) needed: bool,
     /// Where the registry has it.
     pub(super) published: Published,
+    /// Whether linuxkit's cache has it.
+    pub(super) cached: bool,
 }
 
 /// All nodes of a demand, settled.
@@ -198,7 +200,7 @@ fn settle(
         key,
         components,
     };
-    (node, Settled { image, dirty, supply, needed: false, published: findings.published })
+    (node, Settled { image, dirty, supply, needed: false, published: findings.published, cached: findings.cached })
 }
 
 /// Why a node is dirty: by itself, or by what it is built on.

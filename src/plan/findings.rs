@@ -65,20 +65,22 @@ pub(super) struct Published {
 /// Everything the places say about a node.
 #[derive(Debug)]
 pub(super) struct Findings {
-    /// All that is under its name: builder, index, `tag-arch`.
+    /// All that is under its name, in the order of [`Place`].
     pub(super) candidates: Vec<Candidate>,
     /// The one that is used, if one is usable.
     pub(super) chosen: Option<Candidate>,
     /// The questions that failed or were not asked.
     pub(super) unanswered: Vec<Problem>,
     pub(super) published: Published,
+    /// Whether linuxkit's cache has it, and where linuxkit looks for it.
+    pub(super) cached: bool,
 }
 
 impl Findings {
     /// What is known of a node without a name.
     pub(super) fn nothing() -> Self {
         let published = Published { arch_tag: Fact::No, index: Fact::No };
-        Self { candidates: Vec::new(), chosen: None, unanswered: Vec::new(), published }
+        Self { candidates: Vec::new(), chosen: None, unanswered: Vec::new(), published, cached: false }
     }
 
     /// Looks at all places.
@@ -87,24 +89,30 @@ impl Findings {
         let mut candidates = Vec::new();
         let mut unanswered: Vec<Problem> = Vec::new();
         let mut causes = BTreeSet::new();
-        for (place, fact) in [Place::Builder, Place::Index, Place::ArchTag].into_iter().zip(&facts) {
+        for (place, fact) in [Place::Builder, Place::Cache, Place::Index, Place::ArchTag].into_iter().zip(&facts) {
             let problem = match fact {
                 Fact::Yes(found) => {
                     candidates.push(Candidate { origin: subject.origin(found), place, found: found.clone() });
                     continue;
                 }
+                // A cache that nobody named is no place at all.
+                Fact::NotAsked if place == Place::Cache => continue,
                 Fact::No => continue,
                 Fact::Unknown(problem) => problem.clone(),
                 Fact::NotAsked => super::problem::not_asked(place, subject.image),
             };
             // A registry that does not answer is one problem of an image, whichever of its tags was asked for.
-            if causes.insert((place == Place::Builder, problem.code())) {
+            if causes.insert((place.is_registry(), problem.code())) {
                 unanswered.push(problem);
             }
         }
         let usable = candidates.iter().filter(|candidate| subject.can_use(candidate));
         let chosen = usable.min_by_key(|candidate| (candidate.origin, candidate.place)).cloned();
-        let [_, index, arch_tag] = facts;
+        let [_, _, index, arch_tag] = facts;
+        let listed_in_cache =
+            inputs.facts.in_cache(subject.image, subject.platform).found().is_some_and(|it| it.listed);
+        let in_cache = |candidate: &&Candidate| candidate.place == Place::Cache && subject.can_use(candidate);
+        let cached = listed_in_cache && candidates.iter().any(|candidate| in_cache(&candidate));
         let origin_at = |place| candidates.iter().find(|candidate| candidate.place == place).map(|found| found.origin);
         let (listed, tagged) = (origin_at(Place::Index), origin_at(Place::ArchTag));
         // An image made from other inputs is in the way of the right one, where that is to replace it.
@@ -116,12 +124,12 @@ impl Findings {
             // An index that lists another image than the right `tag-arch` was not written to the end.
             index: subject.counts(index, listed, in_the_way(listed, replaced || tagged == Some(Origin::Same))),
         };
-        Self { candidates, chosen, unanswered, published }
+        Self { candidates, chosen, unanswered, published, cached }
     }
 
     /// Whether a registry has the node, and only as made from other inputs.
     pub(super) fn published_from_other_inputs(&self) -> bool {
-        let mut published = self.candidates.iter().filter(|candidate| candidate.place != Place::Builder).peekable();
+        let mut published = self.candidates.iter().filter(|candidate| candidate.place.is_registry()).peekable();
         published.peek().is_some() && published.all(|candidate| candidate.origin == Origin::Other)
     }
 }
@@ -144,7 +152,7 @@ impl Subject<'_> {
         match candidate.origin {
             Origin::Same => true,
             Origin::Unknown => self.vouching == Vouching::Content,
-            Origin::Other => self.vouching == Vouching::Content && candidate.place != Place::Builder,
+            Origin::Other => self.vouching == Vouching::Content && candidate.place.is_registry(),
         }
     }
 
@@ -161,13 +169,14 @@ impl Subject<'_> {
     }
 }
 
-/// The facts about builder, index and `tag-arch`; an image of another platform is none.
-fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Found>; 3] {
+/// The facts about builder, cache, index and `tag-arch`; an image of another platform is none.
+fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Found>; 4] {
     let (image, platform) = (subject.image, subject.platform);
     let facts = inputs.facts;
     let remote = image.on(request.registry.as_deref());
     if request.only_index() {
         return [
+            Fact::No,
             Fact::No,
             right(facts.in_index(&remote, platform), platform),
             right(facts.at_arch_tag(&remote, platform), platform),
@@ -177,11 +186,13 @@ fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Fo
     if builder.is_no() && *platform == request.builder {
         builder = right(facts.on_builder(image), platform);
     }
+    let cache = facts.in_cache(image, platform).map(|cached| &cached.found);
+    let cache = right(cache, platform);
     if subject.vouching == Vouching::Dirty {
-        return [builder, Fact::No, Fact::No];
+        return [builder, cache, Fact::No, Fact::No];
     }
     let (index, tagged) = (facts.in_index(&remote, platform), facts.at_arch_tag(&remote, platform));
-    [builder, right(index, platform), right(tagged, platform)]
+    [builder, cache, right(index, platform), right(tagged, platform)]
 }
 
 /// A fact about an image that must be of this platform, if the place says of which it is.

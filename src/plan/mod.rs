@@ -27,6 +27,7 @@ mod steps;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trusted;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 
 pub use demand::{Demand, demand, foreign_programs};
 pub use publication::indexed_platforms;
+pub use trusted::{Repository, trust_questions};
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -85,10 +87,16 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether anything is to be added to the trust data.
+    #[must_use]
+    pub fn notarizes(&self) -> bool {
+        self.steps.iter().any(|step| step.kind() == StepKind::Notarize)
+    }
+
     /// Whether anything is to be built or pushed; bringing an image to the builder is neither.
     #[must_use]
     pub fn makes_anything(&self) -> bool {
-        self.steps.iter().any(|step| step.kind() != StepKind::Fetch)
+        self.steps.iter().any(|step| !matches!(step.kind(), StepKind::Fetch | StepKind::Load))
     }
 }
 

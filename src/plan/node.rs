@@ -27,16 +27,25 @@ pub enum State {
     Blocked,
 }
 
-/// A place that has a node.
+/// A place that has a node, the nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// The builder's image store.
     Builder,
+    /// linuxkit's cache.
+    Cache,
     /// The registry's index `image:tag`.
     Index,
     /// The registry's `image:tag-arch`.
     ArchTag,
+}
+
+impl Place {
+    /// Whether others see it there, too.
+    pub(super) fn is_registry(self) -> bool {
+        matches!(self, Self::Index | Self::ArchTag)
+    }
 }
 
 /// Why a node is what it is, or why a step is in the plan.

@@ -50,6 +50,22 @@ pub enum PlanError {
         /// The index.
         image: String,
     },
+    /// Content trust is on, and what a package is built from is not signed.
+    #[error("`{package}` is built from `{image}` ({place}), which is not signed")]
+    #[diagnostic(
+        code(plan::unsigned),
+        help(
+            "have its publisher sign it; or say `disable-content-trust: true` in the build yml, or `--disable-content-trust`"
+        )
+    )]
+    Unsigned {
+        /// The image, by its tag.
+        image: String,
+        /// The package.
+        package: String,
+        /// File and line.
+        place: String,
+    },
     /// A release exists, and is another image.
     #[error("`{image}` is another image than `{package}` has here, and a release is never overwritten")]
     #[diagnostic(
@@ -122,6 +138,7 @@ impl Fault for PlanError {
             | Self::IllegalName { .. }
             | Self::Outdated { .. }
             | Self::OtherCommit { .. }
+            | Self::Unsigned { .. }
             | Self::ReleaseTaken { .. } => Class::Repository,
         }
     }
@@ -129,6 +146,10 @@ impl Fault for PlanError {
 
 /// The problem of a question that was not asked.
 pub(super) fn not_asked(place: Place, image: &Reference) -> Problem {
-    let place = if place == Place::Builder { "the builder" } else { "the registry" };
+    let place = match place {
+        Place::Builder => "the builder",
+        Place::Cache => "linuxkit's cache",
+        Place::Index | Place::ArchTag => "the registry",
+    };
     PlanError::NotAsked { place, image: image.to_string() }.into()
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Decided;
 use super::demand::{Demand, arches};
+use super::trusted::is_notarized;
 use super::{Inputs, Publish, Request};
 use crate::image::{Platform, Reference};
 use crate::presence::Fact;
@@ -29,6 +30,8 @@ pub(super) struct Publication {
     pub(super) index: bool,
     /// Whether another tag is to be given to the index.
     pub(super) release: Due,
+    /// The tags that are to be added to the trust data.
+    pub(super) notarize: Vec<Reference>,
     /// Whether something is to be signed.
     pub(super) sign: bool,
 }
@@ -81,7 +84,16 @@ pub(super) fn publications(
 
 impl Publication {
     fn new(package: PackageId, to: Reference, members: Vec<usize>) -> Self {
-        Self { package, to, members, pushes: BTreeSet::new(), index: false, release: Due::No, sign: false }
+        Self {
+            package,
+            to,
+            members,
+            pushes: BTreeSet::new(),
+            index: false,
+            release: Due::No,
+            notarize: Vec::new(),
+            sign: false,
+        }
     }
 }
 
@@ -97,13 +109,19 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
             !unlisted(inputs, due.package, &due.to).is_empty()
         };
     due.sign = publish.sign && (due.index || !due.pushes.is_empty() || inputs.facts.is_unsigned(&due.to));
+    // What the index will be nobody knows before it is written.
+    let listing = inputs.facts.listing(&due.to).filter(|_| !due.index).map(|listing| listing.digest.as_str());
     if let Some(release) = &publish.release {
-        let listing = inputs.facts.listing(&due.to).filter(|_| !due.index);
-        due.release = match (inputs.facts.release(&due.to), listing) {
-            (Fact::Yes(there), Some(listing)) if there.digest == listing.digest => Due::No,
-            (Fact::Yes(_), _) if !release.force => Due::Taken,
+        due.release = match inputs.facts.release(&due.to) {
+            Fact::Yes(there) if Some(there.digest.as_str()) == listing => Due::No,
+            Fact::Yes(_) if !release.force => Due::Taken,
             _ => Due::Yes,
         };
+    }
+    let exempt = inputs.workspace.package(due.package).build.as_ref().is_none_or(|build| build.disable_content_trust);
+    if publish.notarize && !exempt {
+        due.notarize = publish.tags(&due.to);
+        due.notarize.retain(|tag| !is_notarized(inputs, tag, listing));
     }
     due
 }

@@ -23,8 +23,13 @@ impl Composer<'_> {
     pub(super) fn publish(&mut self, publish: &Publish, due: &Publication) {
         let pushes: Vec<StepIndex> = due.pushes.iter().filter_map(|&index| self.push(index)).collect();
         let index = if due.index { Some(self.index(due, pushes.clone())) } else { None };
+        let mut last = index;
         if let (Due::Yes, Some(release)) = (due.release, &publish.release) {
-            self.release(due, &release.name, release.force, index);
+            last = Some(self.release(due, &release.name, release.force, index));
+        }
+        if !due.notarize.is_empty() {
+            let action = Action::Notarize { images: due.notarize.clone() };
+            self.of_package("notarize", due, last.into_iter().collect(), due.to.to_string(), action);
         }
         if due.sign {
             self.sign(publish, due, index, pushes);
@@ -32,7 +37,8 @@ impl Composer<'_> {
     }
 
     fn push(&mut self, index: usize) -> Option<StepIndex> {
-        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
+        let decided = self.decided;
+        let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
         let image = settled.image.as_ref()?;
         let remote = image.on(self.request.registry.as_deref());
         let (source, built) = match settled.found() {
@@ -41,6 +47,7 @@ impl Composer<'_> {
                 (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
             }
             Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
+            Some((Place::Cache, _)) => (PushSource::Builder(arch_tag(image, &node.platform)), self.bring(index)),
             Some((Place::Index | Place::ArchTag, found)) => {
                 let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
                 (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)

@@ -117,8 +117,9 @@ fn steps(out: &mut String, plan: &Plan) {
         .iter()
         .filter(|step| match step.kind() {
             StepKind::Push => step.node.is_none_or(|node| !built.contains(&node)),
-            StepKind::Index | StepKind::Sign => step.needs.is_empty(),
-            StepKind::Fetch | StepKind::Build | StepKind::Release => true,
+            StepKind::Index | StepKind::Notarize | StepKind::Sign => step.needs.is_empty(),
+            StepKind::Store => step.node.is_none_or(|node| !built.contains(&node)),
+            StepKind::Fetch | StepKind::Load | StepKind::Build | StepKind::Release => true,
         })
         .collect();
     let kind = |step: &Step| match built_node(step) {
@@ -157,7 +158,17 @@ fn built_node(step: &Step) -> Option<usize> {
 
 /// `build 3, push 3, index 2`.
 fn totals(steps: &[Step]) -> String {
-    let kinds = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index, StepKind::Release, StepKind::Sign];
+    let kinds = [
+        StepKind::Fetch,
+        StepKind::Load,
+        StepKind::Build,
+        StepKind::Store,
+        StepKind::Push,
+        StepKind::Index,
+        StepKind::Release,
+        StepKind::Notarize,
+        StepKind::Sign,
+    ];
     let count = |kind| steps.iter().filter(|step| step.kind() == kind).count();
     let parts = kinds.into_iter().filter(|&kind| count(kind) > 0).map(|kind| format!("{kind} {}", count(kind)));
     parts.collect::<Vec<_>>().join(", ")
@@ -268,13 +279,15 @@ fn why(plan: &Plan, step: &Step) -> String {
         (Action::Build(_), Some(node)) => why_built(node),
         (Action::Push { .. }, Some(node)) if !node.reasons.contains(&Reason::NotPushed) => "built again".to_owned(),
         (Action::Push { .. }, _) => "not in the registry".to_owned(),
-        (Action::Fetch { .. }, _) => "not on the builder".to_owned(),
+        (Action::Fetch { .. } | Action::Load { .. }, _) => "not on the builder".to_owned(),
+        (Action::Store { .. }, _) => "not in the cache".to_owned(),
         (Action::Index { required, .. }, _) => {
             let platforms: Vec<String> = required.iter().map(ToString::to_string).collect();
             if platforms.is_empty() { "what the registry has".to_owned() } else { platforms.join(", ") }
         }
         (Action::Release { force: false, .. }, _) => "not released".to_owned(),
         (Action::Release { force: true, .. }, _) => "released anew".to_owned(),
+        (Action::Notarize { .. }, _) => "not in the trust data".to_owned(),
         (Action::Sign { .. }, _) => "not signed".to_owned(),
         (Action::Build(_), None) => String::new(),
     }
@@ -321,6 +334,7 @@ fn no_emulator(platform: &Platform) -> String {
 fn place_name(place: Place) -> &'static str {
     match place {
         Place::Builder => "builder",
+        Place::Cache => "cache",
         Place::Index => "index",
         Place::ArchTag => "tag-arch",
     }

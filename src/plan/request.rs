@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::image::Platform;
+use crate::image::{Platform, Reference};
 use crate::workspace::PackageId;
 
 /// Which platforms each selected package is wanted on.
@@ -43,6 +43,10 @@ pub struct Request {
     pub registry: Option<String>,
     /// Build what is missing; without it only what is there is published.
     pub build: bool,
+    /// Build only from what is signed in the trust data.
+    pub trust: bool,
+    /// Write what is built, or only on the builder, into linuxkit's cache.
+    pub cache: bool,
     /// What is published of it; nothing without it.
     pub publish: Option<Publish>,
     /// Build all selected nodes, whatever is there.
@@ -64,6 +68,8 @@ pub struct Publish {
     pub index: bool,
     /// Another tag for the index.
     pub release: Option<Release>,
+    /// The index and the release in the trust data.
+    pub notarize: bool,
     /// Signatures by a key, of the index and of each image.
     pub sign: bool,
 }
@@ -71,7 +77,16 @@ pub struct Publish {
 impl Default for Publish {
     /// The images and the index.
     fn default() -> Self {
-        Self { images: true, index: true, release: None, sign: false }
+        Self { images: true, index: true, release: None, notarize: false, sign: false }
+    }
+}
+
+impl Publish {
+    /// The tags of an index: its own, and that of the release.
+    #[must_use]
+    pub fn tags(&self, index: &Reference) -> Vec<Reference> {
+        let release = self.release.as_ref().map(|release| index.with_tag(&release.name));
+        [index.clone()].into_iter().chain(release).collect()
     }
 }
 

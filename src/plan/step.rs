@@ -24,14 +24,20 @@ impl StepIndex {
 pub enum StepKind {
     /// Bring an image from a registry to the builder.
     Fetch,
+    /// Bring an image from linuxkit's cache to the builder.
+    Load,
     /// Build an image on the builder.
     Build,
+    /// Write an image into linuxkit's cache.
+    Store,
     /// Push `image:tag-arch`.
     Push,
     /// Write `image:tag`, the index over the platforms.
     Index,
     /// Give an index another tag.
     Release,
+    /// Add an index to the trust data.
+    Notarize,
     /// Sign an index and its images, or the images alone.
     Sign,
 }
@@ -40,10 +46,13 @@ impl fmt::Display for StepKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Fetch => "fetch",
+            Self::Load => "load",
             Self::Build => "build",
+            Self::Store => "store",
             Self::Push => "push",
             Self::Index => "index",
             Self::Release => "release",
+            Self::Notarize => "notarize",
             Self::Sign => "sign",
         })
     }
@@ -72,9 +81,9 @@ impl Step {
     #[must_use]
     pub fn needs_builder(&self) -> bool {
         match &self.action {
-            Action::Fetch { .. } | Action::Build(_) => true,
+            Action::Fetch { .. } | Action::Load { .. } | Action::Build(_) | Action::Store { .. } => true,
             Action::Push { source, .. } => matches!(source, PushSource::Builder(_)),
-            Action::Index { .. } | Action::Release { .. } | Action::Sign { .. } => false,
+            Action::Index { .. } | Action::Release { .. } | Action::Notarize { .. } | Action::Sign { .. } => false,
         }
     }
 
@@ -83,10 +92,13 @@ impl Step {
     pub fn kind(&self) -> StepKind {
         match self.action {
             Action::Fetch { .. } => StepKind::Fetch,
+            Action::Load { .. } => StepKind::Load,
             Action::Build(_) => StepKind::Build,
+            Action::Store { .. } => StepKind::Store,
             Action::Push { .. } => StepKind::Push,
             Action::Index { .. } => StepKind::Index,
             Action::Release { .. } => StepKind::Release,
+            Action::Notarize { .. } => StepKind::Notarize,
             Action::Sign { .. } => StepKind::Sign,
         }
     }
@@ -103,6 +115,24 @@ pub enum Action {
         platform: Platform,
         /// Names on the builder, at least one.
         names: Vec<Reference>,
+    },
+    /// Load an image from linuxkit's cache.
+    Load {
+        /// What it is called there.
+        image: Reference,
+        /// Which of an index.
+        platform: Platform,
+        /// Names on the builder.
+        names: Vec<Reference>,
+    },
+    /// Write an image into linuxkit's cache.
+    Store {
+        /// Its name on the builder.
+        source: Reference,
+        /// What it is called there.
+        image: Reference,
+        /// Which of an index.
+        platform: Platform,
     },
     /// Build an image.
     Build(Box<BuildRequest>),
@@ -132,6 +162,11 @@ pub enum Action {
         to: Reference,
         /// Whether it is taken from another index that has it.
         force: bool,
+    },
+    /// Add tags with what they name to the trust data.
+    Notarize {
+        /// An index and its release.
+        images: Vec<Reference>,
     },
     /// Sign what these name, and what is listed there.
     Sign {

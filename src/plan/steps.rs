@@ -11,11 +11,13 @@ use super::findings::right;
 use super::node::Place;
 use super::publication::Publication;
 use super::recipe::Recipe;
-use super::step::{Action, Step, StepIndex};
+use super::step::{Action, Step, StepIndex, StepKind};
+use super::trusted::{Repository, pinned};
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
 use crate::presence::{Found, arch_tag};
+use crate::workspace::PackageId;
 
 /// The steps of a plan.
 pub(super) fn steps(
@@ -30,6 +32,9 @@ pub(super) fn steps(
             composer.build(index);
         } else if request.pull && decided.is_delivered(index) {
             composer.bring(index);
+        }
+        if request.cache {
+            composer.store(index);
         }
     }
     if let Some(publish) = &request.publish {
@@ -80,8 +85,9 @@ impl Composer<'_> {
             }
             let (step, name) = match reference.state {
                 State::Current => self.sibling(reference),
-                State::Stale => self.published(reference),
-                _ => continue,
+                State::Stale => self.signed(node.package, reference).unwrap_or_else(|| self.published(reference)),
+                State::External => self.signed(node.package, reference).unwrap_or_default(),
+                State::Unresolved | State::Input => continue,
             };
             needs.extend(step);
             if let Some(name) = name {
@@ -111,7 +117,7 @@ impl Composer<'_> {
     }
 
     /// The step after which a node that is not built is on the builder; none if it is there.
-    fn bring(&mut self, index: usize) -> Option<StepIndex> {
+    pub(super) fn bring(&mut self, index: usize) -> Option<StepIndex> {
         let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
         let image = settled.image.as_ref()?;
         if let Some(&step) = self.ready.get(&(image.to_string(), node.platform.clone())) {
@@ -121,18 +127,50 @@ impl Composer<'_> {
         if place == Place::Builder {
             return None;
         }
-        let remote = image.on(self.request.registry.as_deref());
-        let from = format!("{}@{}", remote.name(), found.digest).parse().unwrap_or(remote);
+        let names = self.names(image, &node.platform);
+        let (kind, action) = if place == Place::Cache {
+            (StepKind::Load, Action::Load { image: image.clone(), platform: node.platform.clone(), names })
+        } else {
+            let remote = image.on(self.request.registry.as_deref());
+            let from = format!("{}@{}", remote.name(), found.digest).parse().unwrap_or(remote);
+            (StepKind::Fetch, Action::Fetch { from, platform: node.platform.clone(), names })
+        };
         let step = self.add(Step {
-            id: format!("fetch:{}", node.id()),
+            id: format!("{kind}:{}", node.id()),
             title: format!("{} {}", node.name, node.platform),
             node: Some(index),
             reference: image.to_string(),
             needs: Vec::new(),
-            action: Action::Fetch { from, platform: node.platform.clone(), names: self.names(image, &node.platform) },
+            action,
         });
         self.ready.insert((image.to_string(), node.platform.clone()), step);
         Some(step)
+    }
+
+    /// Writes what this plan puts on the builder into linuxkit's cache, and what is asked for and only on the builder.
+    fn store(&mut self, index: usize) {
+        let (node, settled) = (&self.decided.nodes[index], &self.decided.settled[index]);
+        let Some(image) = &settled.image else { return };
+        let built = self.decided.is_built(index);
+        if settled.cached && !built {
+            return;
+        }
+        let brought = self.ready.get(&(image.to_string(), node.platform.clone())).copied();
+        let source = match settled.found() {
+            _ if brought.is_some() => arch_tag(image, &node.platform),
+            Some((Place::Builder, found)) if self.decided.is_delivered(index) => {
+                self.stored_as(image, &node.platform, found)
+            }
+            _ => return,
+        };
+        self.add(Step {
+            id: format!("store:{}", node.id()),
+            title: format!("{} {}", node.name, node.platform),
+            node: Some(index),
+            reference: image.to_string(),
+            needs: brought.into_iter().collect(),
+            action: Action::Store { source, image: image.clone(), platform: node.platform.clone() },
+        });
     }
 
     /// What a build waits for when it is built on a package of this repository, and the name to write into its
@@ -153,6 +191,20 @@ impl Composer<'_> {
         let plain = self.inputs.facts.on_builder(&image);
         let plain_is_right = as_written && plain.found().is_some_and(|plain| plain.digest == found.digest);
         (None, (!plain_is_right).then(|| self.stored_as(&image, platform, found)))
+    }
+
+    /// With content trust on, the image that the tag of a reference is signed with.
+    fn signed(
+        &mut self,
+        package: PackageId,
+        reference: &NodeReference,
+    ) -> Option<(Option<StepIndex>, Option<Reference>)> {
+        if !self.request.trust {
+            return None;
+        }
+        let image = pinned(self.inputs, Repository::of(self.inputs, self.request), package, reference)?;
+        let (step, name) = self.by_digest(&image, &reference.image.platform);
+        Some((step, Some(name)))
     }
 
     /// The name under which the builder has an image that was found there.

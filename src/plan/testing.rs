@@ -8,8 +8,9 @@ use crate::builder::BuildRequest;
 use crate::git::{ImageName, PackageTag};
 use crate::graph::testing::{Pkg, Repo};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, Facts, Found, KeyLabel, Registered, arch_tag};
+use crate::presence::{Cached, Fact, Facts, Found, KeyLabel, Registered, arch_tag};
 use crate::problem::{Class, Fault, Problem};
+use crate::trust::Signed;
 use crate::workspace::{BuildYml, PackageId};
 
 /// Everything a plan is made from. Images are called `t/<last component>:now`, the builder is amd64, and no place has
@@ -66,13 +67,20 @@ impl World {
             runs: None,
             registry: None,
             build: true,
+            cache: false,
+            trust: false,
             publish: None,
             force: false,
             pull: false,
             assume_missing: BTreeSet::new(),
             on_outdated: OnOutdated::Warn,
         };
-        let facts = Facts { builder: Fact::Yes(BTreeMap::new()), registry: BTreeMap::new() };
+        let facts = Facts {
+            builder: Fact::Yes(BTreeMap::new()),
+            cache: Fact::NotAsked,
+            trusted: BTreeMap::new(),
+            registry: BTreeMap::new(),
+        };
         let mut world = Self { repo, facts, files: BTreeMap::new(), request, skipped: Vec::new() };
         for tag in world.repo.tags.packages.iter_mut().flatten().flatten() {
             tag.output = tag.identity.clone();
@@ -170,6 +178,24 @@ impl World {
         if *platform == amd64() {
             self.builder_has(&image, platform, key);
         }
+    }
+
+    /// linuxkit's cache has a node.
+    pub(super) fn in_cache(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+        let image = self.image(name).canonical().to_string();
+        if !matches!(self.facts.cache, Fact::Yes(_)) {
+            self.facts.cache = Fact::Yes(BTreeMap::new());
+        }
+        let Fact::Yes(images) = &mut self.facts.cache else { return };
+        let found = Found { platform: Some(platform.clone()), key, digest: "id".to_owned() };
+        images.insert((image, platform.clone()), Cached { found, listed: true });
+    }
+
+    /// A tag is signed with a digest in the trust data, or with none.
+    pub(super) fn signed_with(&mut self, tag: &str, digest: Option<&str>) {
+        let signed = |digest: &str| Fact::Yes(Signed { digest: digest.to_owned(), size: 1 });
+        let tag: Reference = tag.parse().unwrap();
+        self.facts.trusted.insert(tag.canonical().to_string(), digest.map_or(Fact::No, signed));
     }
 
     pub(super) fn registered(&mut self, image: &Reference) -> &mut Registered {

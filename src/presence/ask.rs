@@ -1,15 +1,19 @@
 //! The questions, and who is asked: all at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Facts;
 use super::builder::ask_builder;
+use super::cache::ask_cache;
 use super::registry::ask_registry;
+use super::trusted::ask_trusted;
 use crate::builder::Engine;
 use crate::image::{Platform, Reference};
+use crate::layout::Layout;
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::signature::PublicKey;
+use crate::trust::Trust;
 
 /// One image to ask about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,13 +47,27 @@ pub struct Places<'a> {
     pub client: Option<&'a Client>,
     /// Where images without a host in their name live.
     pub registry: Option<&'a str>,
+    /// linuxkit's cache, if there is one.
+    pub layout: Option<&'a Layout>,
+    /// The trust data, if content trust is on, and the tags to ask it about.
+    pub trust: Option<(&'a Trust, &'a BTreeSet<Reference>)>,
     /// Whose signatures are looked for on what is about to be written.
     pub signer: Option<&'a PublicKey>,
 }
 
 /// Asks.
 pub async fn ask(questions: &[Question], places: &Places<'_>) -> Facts {
-    let (builder, registry) =
-        tokio::join!(ask_builder(questions, places.engine.clone()), ask_registry(questions, places));
-    Facts { builder, registry }
+    let asked_trust = async {
+        match places.trust {
+            Some((trust, tags)) => ask_trusted(tags, trust, places.client).await,
+            None => BTreeMap::new(),
+        }
+    };
+    let (builder, cache, trusted, registry) = tokio::join!(
+        ask_builder(questions, places.engine.clone()),
+        ask_cache(questions, places.layout),
+        asked_trust,
+        ask_registry(questions, places)
+    );
+    Facts { builder, cache, trusted, registry }
 }

@@ -5,14 +5,17 @@
 
 mod ask;
 mod builder;
+mod cache;
 mod key_label;
 mod registry;
+mod trusted;
 
 use std::collections::BTreeMap;
 
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::Descriptor;
+use crate::trust::Signed;
 
 pub use ask::{Places, Question, ask};
 pub use key_label::{KEY_LABEL, KeyLabel};
@@ -62,8 +65,17 @@ pub struct Found {
     pub platform: Option<Platform>,
     /// The key label it carries; `None` if it carries none that can be read.
     pub key: Option<KeyLabel>,
-    /// Its digest on a registry, its id on a builder.
+    /// Its digest on a registry, its id on a builder and in linuxkit's cache.
     pub digest: String,
+}
+
+/// An image that linuxkit's cache has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cached {
+    /// The image.
+    pub found: Found,
+    /// Whether `tag` itself has it, which is where linuxkit looks; otherwise only `tag-arch` does.
+    pub listed: bool,
 }
 
 /// What a registry has of one `image:tag`.
@@ -87,6 +99,10 @@ pub struct Registered {
 pub struct Facts {
     /// The builder's images by name, canonical form with tag.
     pub builder: Fact<BTreeMap<String, Found>>,
+    /// What linuxkit's cache has, by the canonical form of `image:tag` and platform.
+    pub cache: Fact<BTreeMap<(String, Platform), Cached>>,
+    /// What tags are signed with in the trust data, by their canonical form, for those asked about.
+    pub trusted: BTreeMap<String, Fact<Signed>>,
     /// By the canonical form of `image:tag` as the registry has it.
     pub registry: BTreeMap<String, Registered>,
 }
@@ -97,6 +113,19 @@ impl Facts {
     pub fn on_builder(&self, name: &Reference) -> Fact<&Found> {
         match &self.builder {
             Fact::Yes(images) => images.get(&name.canonical().to_string()).map_or(Fact::No, Fact::Yes),
+            Fact::No => Fact::No,
+            Fact::Unknown(problem) => Fact::Unknown(problem.clone()),
+            Fact::NotAsked => Fact::NotAsked,
+        }
+    }
+
+    /// What linuxkit's cache has of a name for a platform.
+    #[must_use]
+    pub fn in_cache(&self, name: &Reference, platform: &Platform) -> Fact<&Cached> {
+        match &self.cache {
+            Fact::Yes(images) => {
+                images.get(&(name.canonical().to_string(), platform.clone())).map_or(Fact::No, Fact::Yes)
+            }
             Fact::No => Fact::No,
             Fact::Unknown(problem) => Fact::Unknown(problem.clone()),
             Fact::NotAsked => Fact::NotAsked,
@@ -129,6 +158,12 @@ impl Facts {
         self.registry.get(&name.canonical().to_string()).map_or(&Fact::NotAsked, |registered| &registered.release)
     }
 
+    /// What the trust data says that a tag is.
+    #[must_use]
+    pub fn signed_with(&self, tag: &Reference) -> &Fact<Signed> {
+        self.trusted.get(&tag.canonical().to_string()).unwrap_or(&Fact::NotAsked)
+    }
+
     /// Whether what the registry has as `name` is signed, each image on its own.
     pub fn signed(&self, name: &Reference) -> impl Iterator<Item = &Fact<()>> {
         self.registry.get(&name.canonical().to_string()).into_iter().flat_map(|registered| registered.signed.values())
@@ -153,10 +188,8 @@ impl Facts {
     }
 }
 
-/// The `tag-arch` of an image: its tag with the architecture of a platform as a suffix.
+/// The `tag-arch` of an image.
 #[must_use]
 pub fn arch_tag(image: &Reference, platform: &Platform) -> Reference {
-    let mut suffix = platform.architecture().to_owned();
-    suffix.push_str(platform.variant().unwrap_or_default());
-    image.with_tag(&format!("{}-{suffix}", image.tag().unwrap_or("latest")))
+    image.arch_tag(platform)
 }

@@ -632,8 +632,14 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
         let mut question = crate::presence::Question::new(image(&origin), true);
         question.platforms = platforms;
         let no_engine = Error::InvalidDigest { digest: String::new() }.into();
-        let places =
-            crate::presence::Places { engine: Err(no_engine), client: Some(&client), registry: None, signer: None };
+        let places = crate::presence::Places {
+            engine: Err(no_engine),
+            client: Some(&client),
+            registry: None,
+            layout: None,
+            trust: None,
+            signer: None,
+        };
         let facts = crate::presence::ask(&[question], &places).await;
         assert!(facts.in_index(&image(&origin), &platform).found().is_some(), "{architecture}");
         assert_eq!(origin.count("GET", "/v2/org/image/manifests/1"), asked, "{architecture}");

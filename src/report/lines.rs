@@ -73,10 +73,13 @@ impl Lines {
 fn verbs(step: &Step) -> (&'static str, &'static str) {
     match step.kind() {
         StepKind::Fetch => ("Fetching", "Fetched"),
+        StepKind::Load => ("Loading", "Loaded"),
         StepKind::Build => ("Building", "Built"),
+        StepKind::Store => ("Storing", "Stored"),
         StepKind::Push => ("Pushing", "Pushed"),
         StepKind::Index => ("Indexing", "Indexed"),
         StepKind::Release => ("Releasing", "Released"),
+        StepKind::Notarize => ("Notarizing", "Notarized"),
         StepKind::Sign => ("Signing", "Signed"),
     }
 }

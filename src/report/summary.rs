@@ -48,8 +48,11 @@ fn counts(steps: &[Step], outcome: &Outcome) -> String {
         (StepKind::Push, "pushed"),
         (StepKind::Index, "indexed"),
         (StepKind::Release, "released"),
+        (StepKind::Notarize, "notarized"),
         (StepKind::Sign, "signed"),
+        (StepKind::Store, "stored"),
         (StepKind::Fetch, "fetched"),
+        (StepKind::Load, "loaded"),
     ];
     let counts: Vec<String> = verbs
         .into_iter()

@@ -1,6 +1,8 @@
 //! Does a step of a plan on the engine and the registry.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Seek;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -10,21 +12,39 @@ use super::publisher::{IndexTask, Publisher};
 use super::{Failure, FailureClass, StepRunner};
 use crate::builder::{Engine, Proxies, RegistryAuth};
 use crate::image::{Platform, Reference};
+use crate::layout::Layout;
 use crate::plan::{Action, PushSource, Step, StepIndex};
 use crate::problem::{Class, Problem};
 use crate::registry::{Client, Content};
 use crate::signature::SigningKey;
+use crate::trust::Trust;
 
 /// How often a push is tried.
 const PUSH_ATTEMPTS: u32 = 3;
 /// How long to wait before the second push; twice as long before each further one.
 const PUSH_WAIT: Duration = Duration::from_secs(1);
 
+/// What steps are done with.
+#[derive(Debug)]
+pub struct Means {
+    /// The engine, or why there is none; no step that is done without it fails for that.
+    pub engine: Result<Engine, Problem>,
+    /// The registries.
+    pub client: Client,
+    /// linuxkit's cache, if it is in use.
+    pub layout: Option<Layout>,
+    /// What is published is signed by it.
+    pub key: Option<SigningKey>,
+    /// Where what is published is notarized, if it is.
+    pub trust: Option<Arc<Trust>>,
+}
+
 /// Runs steps for real.
 #[derive(Debug)]
 pub struct Executor {
     engine: Result<Engine, Problem>,
     client: Client,
+    layout: Option<Layout>,
     publisher: Publisher,
     steps: Arc<Vec<Step>>,
     proxies: Proxies,
@@ -34,19 +54,13 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor of `steps`, for which no engine is needed if none of them is done on the builder. They were planned from what the tree was at `planned_at`; `proxies` are handed to each
+    /// An executor of `steps`, which were planned from what the tree was at `planned_at`; `proxies` are handed to each
     /// build as they are.
     #[must_use]
-    pub fn new(
-        engine: Result<Engine, Problem>,
-        client: Client,
-        key: Option<SigningKey>,
-        steps: Arc<Vec<Step>>,
-        proxies: Proxies,
-        planned_at: SystemTime,
-    ) -> Self {
-        let publisher = Publisher::new(client.clone(), key);
-        Self { engine, client, publisher, steps, proxies, planned_at, fetched: Mutex::default() }
+    pub fn new(means: Means, steps: Arc<Vec<Step>>, proxies: Proxies, planned_at: SystemTime) -> Self {
+        let Means { engine, client, layout, key, trust } = means;
+        let publisher = Publisher::new(client.clone(), key, trust);
+        Self { engine, client, layout, publisher, steps, proxies, planned_at, fetched: Mutex::default() }
     }
 
     fn engine(&self) -> Result<&Engine, Problem> {
@@ -157,6 +171,37 @@ impl Executor {
         Ok(self.engine()?.platform(&name.to_string()).await?.is_some())
     }
 
+    /// Loads an image from linuxkit's cache and gives it the names it has here.
+    async fn load(
+        &self,
+        image: &Reference,
+        platform: &Platform,
+        names: &[Reference],
+        log: mpsc::Sender<String>,
+    ) -> Result<(), Problem> {
+        let layout = self.layout(image)?;
+        let (image, platform, names) = (image.clone(), platform.clone(), names.to_vec());
+        let archive = blocking(move || {
+            let mut file = temporary(&image)?;
+            layout.archive(&image, &platform, &names, &mut file)?;
+            file.rewind().map_err(|error| ExecuteError::temporary(&image, &error))?;
+            Ok(file)
+        });
+        self.engine()?.load(archive.await?, log).await
+    }
+
+    /// Writes an image of the builder into linuxkit's cache.
+    async fn store(&self, source: &Reference, image: &Reference, platform: &Platform) -> Result<(), Problem> {
+        let layout = self.layout(image)?;
+        let archive = self.engine()?.save_to(&[source.to_string()]).await?;
+        let (image, platform) = (image.clone(), platform.clone());
+        blocking(move || layout.store(&image, &platform, archive)).await
+    }
+
+    fn layout(&self, image: &Reference) -> Result<Layout, Problem> {
+        self.layout.clone().ok_or_else(|| ExecuteError::NoCache { image: image.to_string() }.into())
+    }
+
     async fn push(&self, source: &PushSource, to: &Reference, log: mpsc::Sender<String>) -> Result<(), Problem> {
         match source {
             PushSource::Builder(local) if local.canonical() == to.canonical() => {
@@ -170,7 +215,7 @@ impl Executor {
                 let untagged = if keep { Ok(()) } else { self.engine()?.untag(to).await };
                 pushed.and(untagged)
             }
-            PushSource::Registry(from) => self.publisher.retag(from, to).await,
+            PushSource::Registry(from) => self.client.retag(from, to).await.map(drop),
         }
     }
 
@@ -204,16 +249,36 @@ impl StepRunner for Executor {
     async fn run(&self, step: StepIndex, log: mpsc::Sender<String>) -> Result<(), Failure> {
         match &self.steps[step.index()].action {
             Action::Build(request) => self.build(request, log).await,
-            Action::Fetch { from, platform, names } => (self.fetch(from, platform, names, log).await)
-                .map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic())),
+            Action::Fetch { from, platform, names } => moved(self.fetch(from, platform, names, log).await),
+            Action::Load { image, platform, names } => moved(self.load(image, platform, names, log).await),
+            Action::Store { source, image, platform } => moved(self.store(source, image, platform).await),
             Action::Push { source, to } => pushed(self.push(source, to, log).await),
             Action::Index { to, required, looked_for, annotations } => {
                 pushed(self.publisher.index(IndexTask { to, required, looked_for, annotations }, &log).await)
             }
+            Action::Notarize { images } => pushed(self.publisher.notarize(images, &log).await),
             Action::Sign { images } => pushed(self.publisher.sign(images, &log).await),
             Action::Release { from, to, force } => pushed(self.publisher.release(from, to, *force).await),
         }
     }
+}
+
+/// Work that waits for the disk, on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(ended) => ended,
+        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}
+
+/// A file that goes away with its handle.
+fn temporary(image: &Reference) -> Result<File, ExecuteError> {
+    tempfile::tempfile().map_err(|error| ExecuteError::temporary(image, &error))
+}
+
+/// What came of a step that moves an image between the places of this machine.
+fn moved(ended: Result<(), Problem>) -> Result<(), Failure> {
+    ended.map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic()))
 }
 
 /// What came of a step that writes to a registry.
@@ -241,6 +306,15 @@ pub(super) enum ExecuteError {
     #[error("the index `{image}` was changed by other writers each time it was written")]
     #[diagnostic(code(run::contended), help("run the same command again; only the index is left to be written"))]
     Contended { image: String },
+    #[error("there is no cache for `{image}`")]
+    #[diagnostic(code(run::no_cache), help("name it with `--cache`"))]
+    NoCache { image: String },
+    #[error("`{image}` cannot be held in a temporary file: {reason}")]
+    #[diagnostic(code(run::temporary), help("make room in the directory that TMPDIR names, or name another one"))]
+    Temporary { image: String, reason: String },
+    #[error("there is no trust data to add `{image}` to")]
+    #[diagnostic(code(run::no_trust), help("switch content trust on with `--enable-content-trust`"))]
+    NoTrust { image: String },
     #[error("there is no key to sign `{image}` with")]
     #[diagnostic(code(run::no_key), help("name it with `--sign-key`"))]
     NoKey { image: String },
@@ -250,6 +324,12 @@ pub(super) enum ExecuteError {
         help("choose another name for the release, or overwrite it with `--force-release`")
     )]
     Released { image: String },
+}
+
+impl ExecuteError {
+    fn temporary(image: &Reference, error: &std::io::Error) -> Self {
+        Self::Temporary { image: image.to_string(), reason: error.to_string() }
+    }
 }
 
 impl crate::problem::Fault for ExecuteError {

@@ -25,6 +25,6 @@ mod worker;
 
 pub use channel::{Events, Teller, channel};
 pub use event::{Event, Failure, FailureClass, Outcome};
-pub use executor::Executor;
+pub use executor::{Executor, Means};
 pub use logs::{Logs, StepLog, short_name};
 pub use scheduler::{Limits, StepRunner, run};

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -14,8 +15,9 @@ use super::executor::ExecuteError;
 use crate::image::{Platform, Reference};
 use crate::presence::{KEY_LABEL, arch_tag};
 use crate::problem::Problem;
-use crate::registry::{Client, Content, Entry, ImageConfig, Index, Manifest, media_type};
+use crate::registry::{Client, Content, Descriptor, Entry, ImageConfig, Index, Manifest, media_type};
 use crate::signature::{self, Audited, SigningKey, State};
+use crate::trust::Trust;
 
 /// How often an index is written until it lists every `tag-arch`. Each time another writer was quicker, and has then one
 /// write less before it.
@@ -28,6 +30,7 @@ const INDEX_WAIT: Duration = Duration::from_millis(50);
 pub(super) struct Publisher {
     client: Client,
     key: Option<SigningKey>,
+    trust: Option<Arc<Trust>>,
 }
 
 /// An index to be written.
@@ -40,36 +43,31 @@ pub(super) struct IndexTask<'a> {
 }
 
 impl Publisher {
-    pub(super) fn new(client: Client, key: Option<SigningKey>) -> Self {
-        Self { client, key }
-    }
-
-    /// Gives a manifest or index that the registry has another tag.
-    pub(super) async fn retag(&self, from: &Reference, to: &Reference) -> Result<(), Problem> {
-        let manifest = self.manifest(from).await?;
-        if self
-            .client
-            .own_manifest(to)
-            .await?
-            .is_some_and(|there| there.descriptor.digest == manifest.descriptor.digest)
-        {
-            return Ok(());
-        }
-        let media_type = manifest.descriptor.media_type.clone();
-        self.client.put_manifest(to, &media_type, manifest.bytes).await?;
-        Ok(())
+    pub(super) fn new(client: Client, key: Option<SigningKey>, trust: Option<Arc<Trust>>) -> Self {
+        Self { client, key, trust }
     }
 
     /// Makes a release, unless somebody made another one of that name since the plan.
     pub(super) async fn release(&self, from: &Reference, to: &Reference, force: bool) -> Result<(), Problem> {
         let manifest = self.manifest(from).await?;
-        match self.client.own_manifest(to).await? {
-            Some(there) if there.descriptor.digest == manifest.descriptor.digest => return Ok(()),
-            Some(_) if !force => return Err(ExecuteError::Released { image: to.to_string() }.into()),
-            _ => {}
+        let there = self.client.own_manifest(to).await?;
+        if !force && there.is_some_and(|there| there.descriptor.digest != manifest.descriptor.digest) {
+            return Err(ExecuteError::Released { image: to.to_string() }.into());
         }
-        let media_type = manifest.descriptor.media_type.clone();
-        self.client.put_manifest(to, &media_type, manifest.bytes).await?;
+        self.client.retag(from, to).await.map(drop)
+    }
+
+    /// Adds tags with the digest and size that they have on the registry to the trust data.
+    pub(super) async fn notarize(&self, images: &[Reference], log: &mpsc::Sender<String>) -> Result<(), Problem> {
+        for image in images {
+            let Some(trust) = &self.trust else {
+                return Err(ExecuteError::NoTrust { image: image.to_string() }.into());
+            };
+            let Descriptor { digest, size, .. } = self.manifest(image).await?.descriptor;
+            let host = image.canonical().host().unwrap_or_default().to_owned();
+            let credentials = self.client.credentials(&host).await?;
+            trust.add(image, size, &digest, credentials.as_ref(), log.clone()).await?;
+        }
         Ok(())
     }
 
@@ -187,7 +185,7 @@ fn jitter(longest: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
     use crate::registry::stub::{Answer, Stub};
@@ -214,7 +212,7 @@ mod tests {
         .await;
         let options = Options { certs_dir: None, backoff: Duration::from_millis(1), ..Options::default() };
         let image = format!("{}/org/image:1", stub.address).parse().unwrap();
-        (stub, store, Publisher::new(Client::new(options).unwrap(), None), image)
+        (stub, store, Publisher::new(Client::new(options).unwrap(), None, None), image)
     }
 
     fn platforms() -> Vec<Platform> {

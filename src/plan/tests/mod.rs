@@ -1,5 +1,6 @@
 //! What a plan promises, without an engine and without a registry.
 
+mod cached;
 mod corners;
 mod law;
 mod order;
@@ -7,3 +8,4 @@ mod publishing;
 mod rendered;
 mod states;
 mod steps;
+mod trusted;

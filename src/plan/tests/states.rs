@@ -24,11 +24,12 @@ fn what_no_place_has_is_missing_and_built() {
 
 #[test]
 fn each_place_alone_makes_a_node_present() {
-    for place in [Place::Builder, Place::Index, Place::ArchTag] {
+    for place in [Place::Builder, Place::Cache, Place::Index, Place::ArchTag] {
         let mut world = base_and_user();
         let image = world.image("user");
         match place {
             Place::Builder => world.stored("user", &amd64(), None),
+            Place::Cache => world.in_cache("user", &amd64(), None),
             Place::Index => world.in_index(&image, &amd64(), None),
             Place::ArchTag => world.at_arch_tag(&image, &amd64(), None),
         }
