@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cached;
 mod changes;
 mod dirty;
 mod dry_run;

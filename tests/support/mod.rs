@@ -379,7 +379,7 @@ pub fn times(files: &Path) -> std::collections::BTreeMap<String, (f64, f64)> {
 }
 
 #[track_caller]
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON: {error}\n{text}"))
 }
 

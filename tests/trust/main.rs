@@ -10,6 +10,7 @@ mod support;
 
 mod authority;
 mod logins;
+mod push;
 mod server;
 
 use std::fs;
