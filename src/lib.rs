@@ -26,7 +26,7 @@
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, and [`memo`] what is remembered on disk to be
 //! quick. Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
 //! [`problem`] (what is wrong, where, what to do, and which exit code it means). Small tools that several stages share:
-//! [`excludes`] (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is
+//! [`secret`] (text that is shown nowhere), [`excludes`] (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is
 //! started).
 
 pub mod builder;
@@ -47,6 +47,7 @@ mod process;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod secret;
 pub mod settings;
 pub mod signature;
 pub mod trust;

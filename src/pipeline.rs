@@ -19,8 +19,9 @@ use crate::presence::{Facts, Places, Question, ask};
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::run::Means;
+use crate::secret::Secret;
 use crate::settings::{AssumeMissing, Settings};
-use crate::signature::{Password, SigningKey};
+use crate::signature::SigningKey;
 use crate::trust::Trust;
 use crate::workspace::{self, PackageId, Workspace};
 
@@ -144,7 +145,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     };
     let questions = questions(&surveyed, &request, &demand);
     let tags_to_trust = tags_to_trust(&surveyed, &request, &demand, &questions);
-    let password = settings.environment.cosign_password.as_ref().map(Password::reveal);
+    let password = settings.environment.cosign_password.as_ref().map(Secret::reveal);
     let key = settings.sign_key.as_ref().map(|file| SigningKey::read(file, password)).transpose()?;
     let public = key.as_ref().map(SigningKey::public);
     let layout = settings.cache.as_ref().map(Layout::at);

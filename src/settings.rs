@@ -11,8 +11,8 @@ use crate::git::TagOptions;
 use crate::image::{Platform, Reference};
 use crate::plan::{OnOutdated, Platforms, Publish};
 use crate::registry;
-use crate::signature::Password;
-use crate::trust::{self, Secret};
+use crate::secret::Secret;
+use crate::trust;
 use crate::workspace::KitmakeYml;
 
 /// The names of the variables that tell a build step its proxy, each also in lower case.
@@ -46,7 +46,7 @@ pub struct Environment {
     /// `$TERM` is `dumb`.
     pub dumb_terminal: bool,
     /// `$COSIGN_PASSWORD`, of private keys that cosign encrypted; set and empty is a password, too.
-    pub cosign_password: Option<Password>,
+    pub cosign_password: Option<Secret>,
     /// `$HOME`
     pub home: Option<PathBuf>,
     /// `$DOCKER_CONTENT_TRUST`, read as docker does: what is no boolean means yes.
@@ -93,7 +93,7 @@ impl Environment {
             no_color: text("NO_COLOR").is_some(),
             force_color: forced("CLICOLOR_FORCE") || forced("FORCE_COLOR"),
             dumb_terminal: text("TERM").is_some_and(|terminal| terminal == "dumb"),
-            cosign_password: std::env::var("COSIGN_PASSWORD").ok().map(Password::new),
+            cosign_password: std::env::var("COSIGN_PASSWORD").ok().map(Secret::new),
             content_trust: text("DOCKER_CONTENT_TRUST").map(|value| is_on(&value)),
             content_trust_server: text("DOCKER_CONTENT_TRUST_SERVER"),
             content_trust_passphrase: text("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE").map(|text| Secret::new(&text)),
@@ -340,9 +340,9 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown_with_the_environment() {
-        let password = Some(Password::new("top secret".to_owned()));
+        let password = Some(Secret::new("top secret"));
         let shown = format!("{:?}", Environment { cosign_password: password, ..Environment::default() });
-        assert!(shown.contains("Password(…)") && !shown.contains("secret"), "{shown}");
+        assert!(shown.contains("Secret(…)") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]

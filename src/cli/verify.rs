@@ -24,8 +24,9 @@ use crate::pipeline::{self, Surveyed};
 use crate::plan::PlanError;
 use crate::problem::Problem;
 use crate::registry::Client;
+use crate::secret::Secret;
 use crate::settings::{self, parse_registry};
-use crate::signature::{Audited, Password, PublicKey, State, audit};
+use crate::signature::{Audited, PublicKey, State, audit};
 
 /// Packages asked about at once.
 const AT_ONCE: usize = 32;
@@ -116,7 +117,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     let one = |problem| vec![problem];
     let (root, current) = place.root().map_err(one)?;
     let directory = place.working_directory().map_err(one)?;
-    let password = place.environment.cosign_password.as_ref().map(Password::reveal);
+    let password = place.environment.cosign_password.as_ref().map(Secret::reveal);
     let key = PublicKey::read(&directory.join(&args.key), password).map_err(one)?;
     let question = pipeline::Survey {
         root: &root,

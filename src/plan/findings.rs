@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::node::Place;
 use super::{Inputs, OnOutdated, Request};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, Found, KeyLabel, arch_tag};
+use crate::presence::{Fact, Found, KeyLabel};
 use crate::problem::Problem;
 
 /// What the key of an image says, compared with the key that the node has here; the best first.
@@ -182,7 +182,7 @@ fn look(inputs: Inputs<'_>, request: &Request, subject: Subject<'_>) -> [Fact<Fo
             right(facts.at_arch_tag(&remote, platform), platform),
         ];
     }
-    let mut builder = right(facts.on_builder(&arch_tag(image, platform)), platform);
+    let mut builder = right(facts.on_builder(&image.arch_tag(platform)), platform);
     if builder.is_no() && *platform == request.builder {
         builder = right(facts.on_builder(image), platform);
     }

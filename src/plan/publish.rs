@@ -10,7 +10,6 @@ use super::publication::{Due, Publication, indexed_platforms};
 use super::request::Publish;
 use super::step::{Action, PushSource, Step, StepIndex};
 use super::steps::Composer;
-use crate::presence::arch_tag;
 use crate::workspace::PackageId;
 
 const TITLE: &str = "org.opencontainers.image.title";
@@ -44,16 +43,16 @@ impl Composer<'_> {
         let (source, built) = match settled.found() {
             None => {
                 let built = self.ready.get(&(image.to_string(), node.platform.clone()));
-                (PushSource::Builder(arch_tag(image, &node.platform)), built.copied())
+                (PushSource::Builder(image.arch_tag(&node.platform)), built.copied())
             }
             Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
-            Some((Place::Cache, _)) => (PushSource::Builder(arch_tag(image, &node.platform)), self.bring(index)),
+            Some((Place::Cache, _)) => (PushSource::Builder(image.arch_tag(&node.platform)), self.bring(index)),
             Some((Place::Index | Place::ArchTag, found)) => {
                 let by_digest = format!("{}@{}", remote.name(), found.digest).parse();
                 (PushSource::Registry(by_digest.unwrap_or_else(|_| remote.clone())), None)
             }
         };
-        let to = arch_tag(&remote, &node.platform);
+        let to = remote.arch_tag(&node.platform);
         Some(self.add(Step {
             id: format!("push:{}", node.id()),
             title: format!("{} {}", node.name, node.platform),
@@ -83,7 +82,7 @@ impl Composer<'_> {
         let images = if publish.index {
             vec![due.to.clone()]
         } else {
-            platforms.map(|platform| arch_tag(&due.to, platform)).collect()
+            platforms.map(|platform| due.to.arch_tag(platform)).collect()
         };
         let needs = index.map_or(pushes, |index| vec![index]);
         self.of_package("sign", due, needs, due.to.to_string(), Action::Sign { images });

@@ -16,7 +16,7 @@ use super::trusted::{Repository, pinned};
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
-use crate::presence::{Found, arch_tag};
+use crate::presence::Found;
 use crate::workspace::PackageId;
 
 /// The steps of a plan.
@@ -64,7 +64,7 @@ impl Composer<'_> {
 
     /// The names that a node has on the builder once it is built or brought there.
     fn names(&self, image: &Reference, platform: &Platform) -> Vec<Reference> {
-        let mut names = vec![arch_tag(image, platform)];
+        let mut names = vec![image.arch_tag(platform)];
         if *platform == self.request.builder {
             names.push(image.clone());
         }
@@ -157,7 +157,7 @@ impl Composer<'_> {
         }
         let brought = self.ready.get(&(image.to_string(), node.platform.clone())).copied();
         let source = match settled.found() {
-            _ if brought.is_some() => arch_tag(image, &node.platform),
+            _ if brought.is_some() => image.arch_tag(&node.platform),
             Some((Place::Builder, found)) if self.decided.is_delivered(index) => {
                 self.stored_as(image, &node.platform, found)
             }
@@ -185,7 +185,7 @@ impl Composer<'_> {
         let as_written = written.is_some_and(|written| written.canonical() == image.canonical());
         let as_written = as_written && *platform == self.request.builder;
         if step.is_some() {
-            return (step, (!as_written).then(|| arch_tag(&image, platform)));
+            return (step, (!as_written).then(|| image.arch_tag(platform)));
         }
         let Some((_, found)) = self.decided.settled[index].found() else { return (None, None) };
         let plain = self.inputs.facts.on_builder(&image);
@@ -209,7 +209,7 @@ impl Composer<'_> {
 
     /// The name under which the builder has an image that was found there.
     pub(super) fn stored_as(&self, image: &Reference, platform: &Platform, found: &Found) -> Reference {
-        let suffixed = arch_tag(image, platform);
+        let suffixed = image.arch_tag(platform);
         let there = self.inputs.facts.on_builder(&suffixed);
         if there.found().is_some_and(|there| there.digest == found.digest) { suffixed } else { image.clone() }
     }
@@ -228,7 +228,7 @@ impl Composer<'_> {
             return (step, Some(name));
         }
         let platform = &reference.image.platform;
-        let suffixed = arch_tag(&written, platform);
+        let suffixed = written.arch_tag(platform);
         let own = *platform == self.request.builder;
         let name = (!own).then(|| suffixed.clone());
         let there = |name: &Reference| {
@@ -264,7 +264,7 @@ impl Composer<'_> {
         };
         // Any digest is as long as this or longer, and a tag is not as long as the longest.
         let digest: String = from.digest().unwrap_or_default().chars().take("sha256:".len() + 64).collect();
-        let name = arch_tag(&from.with_tag(&digest.replace(':', "-")), platform);
+        let name = from.with_tag(&digest.replace(':', "-")).arch_tag(platform);
         if self.inputs.facts.on_builder(&name).found().is_some() {
             return (None, name);
         }

@@ -8,7 +8,7 @@ use crate::builder::BuildRequest;
 use crate::git::{ImageName, PackageTag};
 use crate::graph::testing::{Pkg, Repo};
 use crate::image::{Platform, Reference};
-use crate::presence::{Cached, Fact, Facts, Found, KeyLabel, Registered, arch_tag};
+use crate::presence::{Cached, Fact, Facts, Found, KeyLabel, Registered};
 use crate::problem::{Class, Fault, Problem};
 use crate::trust::Signed;
 use crate::workspace::{BuildYml, PackageId};
@@ -174,7 +174,7 @@ impl World {
     /// The builder has a node, under the names that a build gives it.
     pub(super) fn stored(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
         let image = self.image(name);
-        self.builder_has(&arch_tag(&image, platform), platform, key.clone());
+        self.builder_has(&image.arch_tag(platform), platform, key.clone());
         if *platform == amd64() {
             self.builder_has(&image, platform, key);
         }

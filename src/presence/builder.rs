@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{Fact, Found, KEY_LABEL, KeyLabel, Question, arch_tag};
+use super::{Fact, Found, KEY_LABEL, KeyLabel, Question};
 use crate::builder::Engine;
 use crate::image::Reference;
 use crate::problem::Problem;
@@ -35,7 +35,7 @@ pub(super) async fn ask_builder(
         }
     }
     let names = questions.iter().flat_map(|question| {
-        let suffixed = question.platforms.iter().map(|platform| arch_tag(&question.image, platform));
+        let suffixed = question.platforms.iter().map(|platform| question.image.arch_tag(platform));
         suffixed.chain([question.image.clone()])
     });
     let names: BTreeSet<String> =

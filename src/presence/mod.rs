@@ -187,9 +187,3 @@ impl Facts {
         }
     }
 }
-
-/// The `tag-arch` of an image.
-#[must_use]
-pub fn arch_tag(image: &Reference, platform: &Platform) -> Reference {
-    image.arch_tag(platform)
-}

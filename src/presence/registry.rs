@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use futures_util::future::join_all;
 
-use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered, arch_tag};
+use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::{self, Client, Content, Descriptor, ImageConfig, Manifest};
@@ -28,7 +28,7 @@ pub(super) async fn ask_registry(questions: &[Question], places: &Places<'_>) ->
 
 async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Registered {
     let suffixed = question.platforms.iter().map(|platform| async move {
-        let name = arch_tag(image, platform);
+        let name = image.arch_tag(platform);
         let descriptor = if question.written && client.has_mirrors(&name) {
             client.own_manifest(&name).await.map(|manifest| manifest.map(|manifest| manifest.descriptor))
         } else {
@@ -61,7 +61,7 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
             found.key.clone_from(&same.key);
             continue;
         }
-        match image_facts(client, &arch_tag(image, platform), Some(platform)).await {
+        match image_facts(client, &image.arch_tag(platform), Some(platform)).await {
             Ok(Some(labelled)) => *found = labelled,
             // It was replaced by what has no image of the platform, or removed, after it was found.
             Ok(None) => {}

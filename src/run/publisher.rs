@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::executor::ExecuteError;
 use crate::image::{Platform, Reference};
-use crate::presence::{KEY_LABEL, arch_tag};
+use crate::presence::KEY_LABEL;
 use crate::problem::Problem;
 use crate::registry::{Client, Content, Descriptor, Entry, ImageConfig, Index, Manifest, media_type};
 use crate::signature::{self, Audited, SigningKey, State};
@@ -146,7 +146,7 @@ impl Publisher {
         existing: Option<&Index>,
         platform: &Platform,
     ) -> Result<Vec<Entry>, Problem> {
-        let image = arch_tag(task.to, platform);
+        let image = task.to.arch_tag(platform);
         let Some(manifest) = self.client.own_manifest(&image).await? else {
             return if task.required.contains(platform) {
                 Err(ExecuteError::Vanished { image: image.to_string() }.into())

@@ -22,7 +22,6 @@ mod boxed;
 mod error;
 mod key;
 mod listing;
-mod password;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -33,7 +32,6 @@ use std::time::Duration;
 pub use audit::{Audited, State, audit};
 pub use error::Error;
 pub use key::{PublicKey, SigningKey};
-pub use password::Password;
 
 use crate::image::Reference;
 use crate::problem::Problem;

@@ -18,10 +18,10 @@
 mod error;
 mod list;
 mod lock;
+mod login;
 mod notary;
 mod options;
 mod passphrase;
-mod secret;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,11 +31,11 @@ use tokio::sync::{OnceCell, mpsc};
 pub use error::Error;
 pub use options::Options;
 pub use passphrase::passphrase_command_of;
-pub use secret::Secret;
 
 use crate::image::Reference;
 use crate::problem::Problem;
 use crate::registry::Credentials;
+use crate::secret::Secret;
 use list::Listing;
 use lock::Lock;
 use notary::{Call, Output};
@@ -175,10 +175,10 @@ impl Trust {
         if let Some(file) = &self.options.ca_file {
             arguments.extend(["--tlscacert".into(), file.clone().into()]);
         }
-        let login = credentials.map(|credentials| ("NOTARY_AUTH", secret::basic(credentials)));
+        let login = credentials.map(|credentials| ("NOTARY_AUTH", login::basic(credentials)));
         let passphrase = passphrase.map(|passphrase| ("NOTARY_DELEGATION_PASSPHRASE", passphrase.clone()));
         let mut call = Call::new(&self.options, arguments, login.into_iter().chain(passphrase).collect());
-        call.secrets.extend(credentials.map(|credentials| Secret::new(&credentials.password)));
+        call.secrets.extend(credentials.map(|credentials| Secret::new(credentials.password.as_str())));
         Ok(Repository { name, tag, server, directory, call })
     }
 

@@ -8,8 +8,9 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::lock::Lock;
-use super::{Error, Options, Secret};
+use super::{Error, Options};
 use crate::problem::Problem;
+use crate::secret::Secret;
 
 /// What all runs for one image have in common.
 pub(super) struct Call<'a> {

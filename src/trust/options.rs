@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Secret;
+use crate::secret::Secret;
 
 /// The server for images of docker.io.
 const DOCKER_IO_SERVER: &str = "https://notary.docker.io";

@@ -6,8 +6,9 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{Error, Options, Secret};
+use super::{Error, Options};
 use crate::problem::Problem;
+use crate::secret::Secret;
 
 /// The part of linuxkit's configuration that is of use here; the rest is its own business.
 #[derive(Deserialize, Default)]

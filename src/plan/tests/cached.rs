@@ -3,7 +3,7 @@
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, refused, unanswered, world};
 use crate::plan::{Action, Publish, State};
-use crate::presence::{Fact, arch_tag};
+use crate::presence::Fact;
 
 /// A base and its user; linuxkit's cache is in use and empty.
 fn caching() -> World {
@@ -62,7 +62,7 @@ fn a_build_loads_its_base_from_the_cache() {
     let plan = world.plan();
     assert_eq!(plan.ids(), ["load:base@linux/amd64", "build:user@linux/amd64", "store:user@linux/amd64"]);
     assert_eq!(plan.needs("build:user@linux/amd64"), ["load:base@linux/amd64"]);
-    let names = vec![arch_tag(&image, &amd64()), image.clone()];
+    let names = vec![image.arch_tag(&amd64()), image.clone()];
     assert_eq!(plan.step("load:base@linux/amd64").action, Action::Load { image, platform: amd64(), names });
 }
 

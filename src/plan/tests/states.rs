@@ -4,7 +4,7 @@ use crate::graph::testing::Pkg;
 use crate::image::Platform;
 use crate::plan::testing::{World, amd64, arm64, refused, unanswered, world};
 use crate::plan::{OnOutdated, Place, Platforms, Publish, Reason, State};
-use crate::presence::{Fact, Found, arch_tag};
+use crate::presence::{Fact, Found};
 
 const BUILD_BASE: &str = "build:base@linux/amd64";
 const BUILD_USER: &str = "build:user@linux/amd64";
@@ -393,7 +393,7 @@ fn the_best_image_is_taken_and_of_equals_the_nearest() {
 fn an_answer_about_another_name_is_none() {
     let mut world = world([Pkg::new("a")]);
     world.called("a", ("me", "a", "dev"));
-    world.builder_has(&arch_tag(&"t/a:now".parse().unwrap(), &amd64()), &amd64(), None);
+    world.builder_has(&"t/a:now".parse::<crate::image::Reference>().unwrap().arch_tag(&amd64()), &amd64(), None);
     assert_eq!(world.state("a"), State::Missing);
     let found = Found { platform: None, key: None, digest: "x".to_owned() };
     world.registry_says(&Fact::Yes(found));

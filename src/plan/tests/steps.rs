@@ -4,7 +4,7 @@ use crate::graph::testing::Pkg;
 use crate::image::{Platform, Reference};
 use crate::plan::testing::{World, amd64, arm64, digest, refused, world};
 use crate::plan::{Action, OnOutdated, Platforms, Publish, PushSource, Reason, State};
-use crate::presence::{Fact, arch_tag};
+use crate::presence::Fact;
 
 const BUILD_USER: &str = "build:user@linux/amd64";
 const FETCH_BASE: &str = "fetch:base@linux/amd64";
@@ -46,11 +46,7 @@ fn a_base_that_only_the_registry_has_is_fetched_once_for_all_its_users() {
     let from = format!("t/base@{}", digest(&image, &amd64()));
     assert_eq!(
         plan.step(FETCH_BASE).action,
-        Action::Fetch {
-            from: from.parse().unwrap(),
-            platform: amd64(),
-            names: vec![arch_tag(&image, &amd64()), image],
-        }
+        Action::Fetch { from: from.parse().unwrap(), platform: amd64(), names: vec![image.arch_tag(&amd64()), image] }
     );
 }
 
@@ -150,7 +146,7 @@ fn an_image_on_the_builder_is_pushed_from_there_whoever_built_it() {
     };
     assert_eq!(source(&world), PushSource::Builder(image.clone()));
     // A foreign image under the suffixed name is not the one that was found.
-    world.builder_has(&arch_tag(&image, &amd64()), &arm64(), None);
+    world.builder_has(&image.arch_tag(&amd64()), &arm64(), None);
     assert_eq!(source(&world), PushSource::Builder(image));
 }
 
@@ -166,7 +162,7 @@ fn an_image_that_only_the_index_lists_gets_its_tag_arch_within_the_registry() {
     let from: Reference = format!("t/a@{}", digest(&image, &amd64())).parse().unwrap();
     assert_eq!(
         plan.step("push:a@linux/amd64").action,
-        Action::Push { source: PushSource::Registry(from), to: arch_tag(&image, &amd64()) }
+        Action::Push { source: PushSource::Registry(from), to: image.arch_tag(&amd64()) }
     );
 }
 
