@@ -7,7 +7,7 @@ use super::demand::{Demand, unnamed};
 use super::findings::Published;
 use super::node::{Idle, Place, State};
 use super::problem::{PlanError, not_asked};
-use super::publication::{Due, Publication, indexed_platforms, publications};
+use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
 use super::steps::steps;
 use super::trusted::{self, Repository};
 use super::verdict::Supply;
@@ -38,7 +38,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     }
     let publications = publications(inputs, request, demand, &decided);
     for due in &publications {
-        problems.extend(problems_of_publication(inputs, request, due));
+        problems.extend(problems_of_publication(inputs, request, &decided, due));
     }
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
@@ -134,7 +134,12 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
 }
 
 /// What keeps an index or what hangs on it from being written.
-fn problems_of_publication(inputs: Inputs<'_>, request: &Request, due: &Publication) -> Vec<Problem> {
+fn problems_of_publication(
+    inputs: Inputs<'_>,
+    request: &Request,
+    decided: &Decided,
+    due: &Publication,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = || inputs.workspace.package(due.package).name.to_string();
     if request.only_index() {
@@ -148,8 +153,9 @@ fn problems_of_publication(inputs: Inputs<'_>, request: &Request, due: &Publicat
     for tag in &due.notarize {
         problems.extend(open(inputs.facts.signed_with(tag), Place::Index, due));
     }
-    if request.publish.as_ref().is_some_and(|publish| publish.sign) {
-        problems.extend(inputs.facts.signed(&due.to).filter_map(|fact| open(fact, Place::Index, due)));
+    if let Some(publish) = request.publish.as_ref().filter(|publish| publish.sign) {
+        let signatures = signatures(inputs, publish, decided, due);
+        problems.extend(signatures.into_iter().filter_map(|fact| open(fact, Place::Index, due)));
     }
     if let Some(release) = request.publish.as_ref().and_then(|publish| publish.release.as_ref()) {
         problems.extend(open(inputs.facts.release(&due.to), Place::Index, due));

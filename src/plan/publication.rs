@@ -108,7 +108,8 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         } else {
             !unlisted(inputs, due.package, &due.to).is_empty()
         };
-    due.sign = publish.sign && (due.index || !due.pushes.is_empty() || inputs.facts.is_unsigned(&due.to));
+    let changes = due.index || !due.pushes.is_empty();
+    due.sign = publish.sign && (changes || signatures(inputs, publish, decided, &due).into_iter().any(Fact::is_no));
     // What the index will be nobody knows before it is written.
     let listing = inputs.facts.listing(&due.to).filter(|_| !due.index).map(|listing| listing.digest.as_str());
     if let Some(release) = &publish.release {
@@ -124,6 +125,20 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         due.notarize.retain(|tag| !is_notarized(inputs, tag, listing));
     }
     due
+}
+
+/// Whether what is there and is to be signed is so already: the index and its images, or the images alone.
+pub(super) fn signatures<'a>(
+    inputs: Inputs<'a>,
+    publish: &Publish,
+    decided: &Decided,
+    due: &Publication,
+) -> Vec<&'a Fact<()>> {
+    if publish.index {
+        return inputs.facts.signed(&due.to).collect();
+    }
+    let platforms = due.members.iter().map(|&member| &decided.nodes[member].platform);
+    platforms.map(|platform| inputs.facts.is_arch_tag_signed(&due.to, platform)).collect()
 }
 
 /// The platforms whose `tag-arch` the registry has and the index does not list.

@@ -169,10 +169,14 @@ impl Facts {
         self.registry.get(&name.canonical().to_string()).into_iter().flat_map(|registered| registered.signed.values())
     }
 
-    /// Whether something that the registry has as `name` is known not to be signed.
+    /// Whether the registry's `tag-arch` of `name` is signed; a no where there is none.
     #[must_use]
-    pub fn is_unsigned(&self, name: &Reference) -> bool {
-        self.signed(name).any(Fact::is_no)
+    pub fn is_arch_tag_signed(&self, name: &Reference, platform: &Platform) -> &Fact<()> {
+        let Some(registered) = self.registry.get(&name.canonical().to_string()) else { return &Fact::NotAsked };
+        match registered.arch_tags.get(platform) {
+            Some(Fact::Yes(found)) => registered.signed.get(&found.digest).unwrap_or(&Fact::NotAsked),
+            _ => &Fact::No,
+        }
     }
 
     /// What the registry's `tag-arch` of `name` is.

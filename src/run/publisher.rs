@@ -125,10 +125,22 @@ impl Publisher {
 
     async fn existing(&self, image: &Reference) -> Result<Option<Index>, Problem> {
         let Some(manifest) = self.client.own_manifest(image).await? else { return Ok(None) };
-        Ok(match manifest.content(&image.to_string())? {
-            Content::Index(index) => Some(index),
-            Content::Image(_) => None,
-        })
+        let content = match manifest.content(&image.to_string())? {
+            Content::Index(index) => return Ok(Some(index)),
+            Content::Image(content) => content,
+        };
+        // What somebody pushed for one platform without an index becomes an entry of it.
+        let config = self.config(image, &content.config.digest).await?;
+        let entry = config.platform.map(|platform| Entry::new(manifest.descriptor, &platform));
+        Ok(Some(Index::union(None, entry.as_slice())))
+    }
+
+    /// The configuration of an image.
+    async fn config(&self, image: &Reference, digest: &str) -> Result<ImageConfig, Problem> {
+        let Some(bytes) = self.client.blob(image, digest).await? else {
+            return Err(ExecuteError::Vanished { image: image.to_string() }.into());
+        };
+        ImageConfig::parse(&bytes, &image.to_string())
     }
 
     /// The entries that every `tag-arch` of the registry makes, attestations included.
@@ -164,11 +176,8 @@ impl Publisher {
         if listed.is_some_and(|listed| listed.descriptor().digest == entry.descriptor().digest) {
             return Ok(vec![entry]);
         }
-        let Some(bytes) = self.client.blob(task.to, &config.digest).await? else {
-            return Err(ExecuteError::Vanished { image: image.to_string() }.into());
-        };
         // The key travels with the entry, so that whoever plans need not look into each image.
-        let labels = ImageConfig::parse(&bytes, &image.to_string())?.labels;
+        let labels = self.config(&image, &config.digest).await?.labels;
         Ok(vec![match labels.get(KEY_LABEL) {
             Some(key) => entry.with_annotation(KEY_LABEL, key),
             None => entry,
@@ -308,6 +317,23 @@ mod tests {
         assert_eq!(stub.count("PUT", "/v2/org/image/manifests/1"), 1);
         let problem = write(&publisher, &image, &[amd64, arm64]).await.unwrap_err();
         assert_eq!(problem.code(), "run::vanished");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_was_pushed_without_an_index_becomes_an_entry_of_it() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let (amd64, arm64) = (Platform::linux("amd64"), Platform::linux("arm64"));
+        let config = br#"{"os": "linux", "architecture": "arm64"}"#.to_vec();
+        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
+        let plain =
+            serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []}).to_string().into_bytes();
+        let digest_of_plain = digest(&plain);
+        store.lock().unwrap().extend([(digest(&config), config), ("1".to_owned(), plain)]);
+        push(&store, &amd64);
+        write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        let index = index(&publisher, &image).await;
+        assert_eq!(index.entry(&arm64).unwrap().descriptor().digest, digest_of_plain, "nothing is lost");
+        assert!(index.entry(&amd64).is_some());
     }
 
     #[tokio::test]

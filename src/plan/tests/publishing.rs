@@ -208,6 +208,15 @@ fn an_index_is_signed_after_it_is_written_and_images_alone_after_they_are_pushed
     };
     assert_eq!(images(&plan), ["t/a:now"]);
 
+    // An index that nobody signed is of no interest to who signs images alone.
+    let mut alone = signing(&Fact::No);
+    alone.request.publish = Some(Publish { sign: true, index: false, ..Publish::default() });
+    for platform in [amd64(), arm64()] {
+        let digest = digest(&image(), &platform);
+        alone.registered(&image()).signed.insert(digest, Fact::Yes(()));
+    }
+    assert!(alone.plan().is_empty());
+
     let plan = pushing(Publish { sign: true, index: false, ..Publish::default() }).plan();
     assert_eq!(plan.needs("sign:a"), ["push:a@linux/amd64", "push:a@linux/arm64"]);
     assert_eq!(images(&plan), ["t/a:now-amd64", "t/a:now-arm64"]);
