@@ -25,16 +25,23 @@ pub(super) struct BuildArgs {
     #[command(flatten)]
     planning: PlanningArgs,
     /// Print the plan instead of running it
-    #[arg(short = 'n', long)]
+    #[arg(help_heading = "Options", short = 'n', long)]
     dry_run: bool,
     /// The form of the plan that --dry-run prints
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", requires = "dry_run")]
+    #[arg(
+        help_heading = "Options",
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        requires = "dry_run"
+    )]
     format: Format,
     /// Builds at once [default: the builder's CPUs]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
+    #[arg(help_heading = "Options", short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
     jobs: Option<u16>,
     /// After a failure go on with what does not need the failed step
-    #[arg(short, long)]
+    #[arg(help_heading = "Options", short, long)]
     keep_going: bool,
 }
 

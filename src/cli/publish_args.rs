@@ -1,5 +1,6 @@
 //! Options on what is published, and how they become [`Publish`].
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
@@ -12,31 +13,31 @@ use crate::problem::{Class, Fault, Problem};
 #[derive(Debug, Clone, Args)]
 pub(super) struct PublishArgs {
     /// Push what the registry lacks
-    #[arg(long)]
+    #[arg(help_heading = "Publishing", long)]
     push: bool,
     /// Build nothing; publish what is there
-    #[arg(long, conflicts_with = "force")]
+    #[arg(help_heading = "Publishing", long, conflicts_with = "force")]
     nobuild: bool,
     /// Push the images; `--image=false` builds and pushes none and makes the index from what the registry has
-    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+    #[arg(help_heading = "Publishing", long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set)]
     image: bool,
     /// Push the index over the platforms; `--manifest=false` leaves it to a later run
-    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+    #[arg(help_heading = "Publishing", long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set)]
     manifest: bool,
     /// Sign what is pushed with this key: PKCS#8 or SEC1 in PEM, or cosign's with its password in `COSIGN_PASSWORD`
-    #[arg(long, value_name = "FILE", env = "KITMAKE_SIGN_KEY")]
-    sign_key: Option<PathBuf>,
+    #[arg(help_heading = "Publishing", long, value_name = "FILE", env = "KITMAKE_SIGN_KEY")]
+    sign_key: Option<OsString>,
     /// Sign what is pushed if it is configured; `--sign=false` does not
-    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+    #[arg(help_heading = "Publishing", long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
         require_equals = true, action = ArgAction::Set)]
     sign: bool,
     /// Give the index of each package this tag, too
-    #[arg(long, value_name = "TAG", value_parser = parse_release)]
+    #[arg(help_heading = "Publishing", long, value_name = "TAG", value_parser = parse_release)]
     release: Option<String>,
     /// Let the release be taken from another image that has it
-    #[arg(long, requires = "release")]
+    #[arg(help_heading = "Publishing", long, requires = "release")]
     force_release: bool,
 }
 
@@ -68,7 +69,10 @@ impl PublishArgs {
 
     /// The absolute path of the key that signs, where something is pushed and signed.
     pub(super) fn sign_key(&self, push: bool, directory: &Path) -> Option<PathBuf> {
-        self.sign_key.as_ref().filter(|_| self.sign && (push || self.push)).map(|file| directory.join(file))
+        self.sign_key
+            .as_ref()
+            .filter(|file| self.sign && (push || self.push) && !file.is_empty())
+            .map(|file| directory.join(file))
     }
 
     /// What is published, with `push` if the verb already means so.
@@ -92,7 +96,7 @@ impl PublishArgs {
             return Err(PublishError::ReleaseWithoutIndex.into());
         }
         let release = self.release.clone().map(|name| Release { name, force: self.force_release });
-        let sign = self.sign && self.sign_key.is_some();
+        let sign = self.sign && self.sign_key.as_ref().is_some_and(|file| !file.is_empty());
         Ok(Some(Publish {
             images: self.image,
             index: self.manifest,

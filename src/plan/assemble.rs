@@ -146,7 +146,9 @@ fn problems_of_publication(
         let platforms = indexed_platforms(inputs.workspace, due.package);
         let tagged: Vec<_> = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform)).collect();
         problems.extend(tagged.iter().filter_map(|fact| open(fact, Place::ArchTag, due)));
-        if tagged.iter().all(Fact::is_no) {
+        let listed = platforms.iter().map(|platform| inputs.facts.in_index(&due.to, platform));
+        problems.extend(listed.filter_map(|fact| open(&fact, Place::Index, due)));
+        if tagged.iter().all(Fact::is_no) && inputs.facts.listing(&due.to).is_none() {
             problems.push(PlanError::NothingToList { package: name(), image: due.to.to_string() }.into());
         }
     }

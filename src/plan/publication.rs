@@ -102,9 +102,11 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         due.pushes = due.members.iter().copied().filter(|&index| decided.is_pushed(index)).collect();
     }
     let is_listed = |&index: &usize| matches!(decided.settled[index].published.index, Fact::Yes(()));
+    // A run that ended between a push and its index leaves the index with the image of before.
+    let is_other = |&index: &usize| is_unlisted(inputs, &due.to, &decided.nodes[index].platform);
     due.index = publish.index
         && if publish.images {
-            !due.pushes.is_empty() || !due.members.iter().all(is_listed)
+            !due.pushes.is_empty() || !due.members.iter().all(is_listed) || due.members.iter().any(is_other)
         } else {
             !unlisted(inputs, due.package, &due.to).is_empty()
         };
@@ -115,6 +117,8 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
     if let Some(release) = &publish.release {
         due.release = match inputs.facts.release(&due.to) {
             Fact::Yes(there) if Some(there.digest.as_str()) == listing => Due::No,
+            // The index may come out as it is; the run compares again.
+            Fact::Yes(_) if due.index && !due.pushes.iter().any(|&push| decided.is_built(push)) => Due::Yes,
             Fact::Yes(_) if !release.force => Due::Taken,
             _ => Due::Yes,
         };
@@ -144,14 +148,13 @@ pub(super) fn signatures<'a>(
 /// The platforms whose `tag-arch` the registry has and the index does not list.
 fn unlisted(inputs: Inputs<'_>, package: PackageId, to: &Reference) -> BTreeSet<Platform> {
     let mut platforms = indexed_platforms(inputs.workspace, package);
-    platforms.retain(|platform| {
-        let tagged = inputs.facts.at_arch_tag(to, platform);
-        let listed = inputs.facts.in_index(to, platform);
-        match (tagged.found(), listed.found()) {
-            (Some(tagged), Some(listed)) => tagged.digest != listed.digest,
-            (Some(_), None) => true,
-            (None, _) => false,
-        }
-    });
+    platforms.retain(|platform| is_unlisted(inputs, to, platform));
     platforms
+}
+
+/// Whether the registry has a `tag-arch` of which the index lists another image, or none.
+fn is_unlisted(inputs: Inputs<'_>, to: &Reference, platform: &Platform) -> bool {
+    let listed = inputs.facts.in_index(to, platform);
+    let tagged = inputs.facts.at_arch_tag(to, platform);
+    tagged.found().is_some_and(|tagged| listed.found().is_none_or(|listed| listed.digest != tagged.digest))
 }

@@ -10,6 +10,8 @@ use super::publication::{Due, Publication, indexed_platforms};
 use super::request::Publish;
 use super::step::{Action, PushSource, Step, StepIndex};
 use super::steps::Composer;
+use crate::image::Reference;
+use crate::presence::{Fact, Found};
 use crate::workspace::PackageId;
 
 const TITLE: &str = "org.opencontainers.image.title";
@@ -21,7 +23,7 @@ impl Composer<'_> {
     /// The steps of one package.
     pub(super) fn publish(&mut self, publish: &Publish, due: &Publication) {
         let pushes: Vec<StepIndex> = due.pushes.iter().filter_map(|&index| self.push(index)).collect();
-        let index = if due.index { Some(self.index(due, pushes.clone())) } else { None };
+        let index = if due.index { Some(self.index(publish, due, pushes.clone())) } else { None };
         let mut last = index;
         if let (Due::Yes, Some(release)) = (due.release, &publish.release) {
             last = Some(self.release(due, &release.name, release.force, index));
@@ -45,6 +47,11 @@ impl Composer<'_> {
                 let built = self.ready.get(&(image.to_string(), node.platform.clone()));
                 (PushSource::Builder(image.arch_tag(&node.platform)), built.copied())
             }
+            // What is published stays the same image, whatever else was made from the same inputs.
+            Some((Place::Builder | Place::Cache, found)) if self.is_listed_alike(&remote, index, found) => {
+                let listed = self.inputs.facts.in_index(&remote, &node.platform).found()?.digest.clone();
+                (PushSource::Registry(format!("{}@{listed}", remote.name()).parse().ok()?), None)
+            }
             Some((Place::Builder, found)) => (PushSource::Builder(self.stored_as(image, &node.platform, found)), None),
             Some((Place::Cache, _)) => (PushSource::Builder(image.arch_tag(&node.platform)), self.bring(index)),
             Some((Place::Index | Place::ArchTag, found)) => {
@@ -63,8 +70,19 @@ impl Composer<'_> {
         }))
     }
 
-    fn index(&mut self, due: &Publication, pushes: Vec<StepIndex>) -> StepIndex {
-        let required = due.members.iter().map(|&member| self.decided.nodes[member].platform.clone()).collect();
+    /// Whether the index lists an image for a node that was made from the same inputs as this one.
+    fn is_listed_alike(&self, remote: &Reference, index: usize, found: &Found) -> bool {
+        let listed = self.inputs.facts.in_index(remote, &self.decided.nodes[index].platform);
+        let is_published = matches!(self.decided.settled[index].published.index, Fact::Yes(()));
+        is_published && listed.found().is_some_and(|listed| listed.key == found.key)
+    }
+
+    fn index(&mut self, publish: &Publish, due: &Publication, pushes: Vec<StepIndex>) -> StepIndex {
+        let platforms = due.members.iter().map(|&member| &self.decided.nodes[member].platform);
+        // What nobody pushes may be listed without a `tag-arch` of its own, and then stays so.
+        let required = platforms
+            .filter(|platform| publish.images || self.inputs.facts.at_arch_tag(&due.to, platform).found().is_some());
+        let required = required.cloned().collect();
         let looked_for = indexed_platforms(self.inputs.workspace, due.package).into_iter().collect();
         let annotations = self.annotations(due.package);
         let action = Action::Index { to: due.to.clone(), required, looked_for, annotations };

@@ -137,8 +137,9 @@ pub(super) fn problems(inputs: Inputs<'_>, repository: Repository<'_>, decided: 
             let mut expected = wanted.digest;
             if let Some(position) = wanted.sibling.and_then(|sibling| decided.positions.get(&sibling)) {
                 match decided.settled[*position].found() {
-                    Some((place, _)) if place.is_registry() => {
-                        expected = inputs.facts.listing(&wanted.image).map(|listing| listing.digest.clone());
+                    Some((place, found)) if place.is_registry() => {
+                        let platform = &decided.nodes[*position].platform;
+                        expected = Some(vouched(inputs, &wanted.image, platform, &found.digest));
                     }
                     // It is built here, or has been.
                     _ => continue,
@@ -163,6 +164,13 @@ pub(super) fn problems(inputs: Inputs<'_>, repository: Repository<'_>, decided: 
         }
     }
     problems
+}
+
+/// What must be signed for an image of a registry to be trusted: the index that lists it, or else the image itself.
+fn vouched(inputs: Inputs<'_>, image: &Reference, platform: &Platform, digest: &str) -> String {
+    let is_listed = inputs.facts.in_index(image, platform).found().is_some_and(|listed| listed.digest == digest);
+    let index = inputs.facts.listing(image).filter(|_| is_listed);
+    index.map_or_else(|| digest.to_owned(), |index| index.digest.clone())
 }
 
 /// The tags of a package whose signature is of another digest than what is there, or missing.

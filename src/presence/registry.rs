@@ -61,10 +61,13 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
             found.key.clone_from(&same.key);
             continue;
         }
-        match image_facts(client, &image.arch_tag(platform), Some(platform)).await {
+        // By its digest, since a mirror may have something else under the tag.
+        let by_digest = format!("{}@{}", image.name(), found.digest).parse();
+        let name = by_digest.unwrap_or_else(|_| image.arch_tag(platform));
+        match image_facts(client, &name, Some(platform)).await {
             Ok(Some(labelled)) => *found = labelled,
-            // It was replaced by what has no image of the platform, or removed, after it was found.
-            Ok(None) => {}
+            // It is an index without the platform, or was removed after it was found.
+            Ok(None) => *fact = Fact::No,
             // Whether it was made from other inputs is part of the question, and an unknown is never taken for a no.
             Err(problem) => *fact = Fact::Unknown(problem),
         }
@@ -215,12 +218,14 @@ mod tests {
     /// A registry with `org/image:1-amd64` alone, whose configuration it answers like this.
     async fn registered(config: Answer) -> Fact<Found> {
         let digest_of_config = digest(b"config");
-        let manifest =
-            format!(r#"{{"config": {{"mediaType": "c", "digest": "{digest_of_config}", "size": 6}}, "layers": []}}"#);
+        let manifest = format!(
+            r#"{{"schemaVersion": 2, "config": {{"mediaType": "c", "digest": "{digest_of_config}", "size": 6}}, "layers": []}}"#
+        );
+        let digest_of_manifest = digest(manifest.as_bytes());
         let stub = Stub::start(move |asked| match asked.path.rsplit('/').next() {
-            Some("1-amd64") => Answer::ok(manifest.as_str())
+            Some(name) if name == "1-amd64" || name == digest_of_manifest => Answer::ok(manifest.as_str())
                 .header("content-type", media_type::OCI_MANIFEST)
-                .header("docker-content-digest", digest(manifest.as_bytes()))
+                .header("docker-content-digest", digest_of_manifest.as_str())
                 .header("content-length", manifest.len().to_string()),
             Some(name) if name == digest_of_config => config.clone(),
             _ => Answer::status(404),
@@ -238,6 +243,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_image_whose_label_cannot_be_read_is_unknown() {
-        assert!(matches!(registered(Answer::status(403)).await, Fact::Unknown(_)));
+        for answer in [Answer::status(403), Answer::ok("config")] {
+            assert!(matches!(registered(answer).await, Fact::Unknown(_)));
+        }
+        assert!(registered(Answer::status(404)).await.is_no(), "an image without its configuration is none");
     }
 }

@@ -54,7 +54,9 @@ impl Publisher {
         if !force && there.is_some_and(|there| there.descriptor.digest != manifest.descriptor.digest) {
             return Err(ExecuteError::Released { image: to.to_string() }.into());
         }
-        self.client.retag(from, to).await.map(drop)
+        // Another writer may write the index meanwhile; the release is what was compared.
+        let by_digest = format!("{}@{}", from.name(), manifest.descriptor.digest).parse();
+        self.client.retag(&by_digest.unwrap_or_else(|_| from.clone()), to).await.map(drop)
     }
 
     /// Adds tags with the digest and size that they have on the registry to the trust data.
@@ -104,17 +106,17 @@ impl Publisher {
     /// writer may have read the same old index and written at the same time, or pushed another `tag-arch` since.
     pub(super) async fn index(&self, task: IndexTask<'_>, log: &mpsc::Sender<String>) -> Result<(), Problem> {
         for attempt in 1..=INDEX_ATTEMPTS {
-            let existing = self.existing(task.to).await?;
+            let (existing, is_index) = self.existing(task.to).await?;
             let tagged = self.tagged(task, existing.as_ref()).await?;
             let union = Index::union(existing.as_ref(), &tagged).with_annotations(task.annotations);
-            if existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
+            if is_index && existing.as_ref().is_some_and(|existing| existing.same_entries(&union)) {
                 return Ok(());
             }
             if attempt > 1 {
                 // Nobody reads the log of a step that has been cancelled.
                 let _ = log.send("another writer changed the index; writing it again".to_owned()).await;
                 tokio::time::sleep(jitter(INDEX_WAIT * (attempt - 1))).await;
-                if self.existing(task.to).await? != existing {
+                if self.existing(task.to).await?.0 != existing {
                     continue;
                 }
             }
@@ -123,16 +125,20 @@ impl Publisher {
         Err(ExecuteError::Contended { image: task.to.to_string() }.into())
     }
 
-    async fn existing(&self, image: &Reference) -> Result<Option<Index>, Problem> {
-        let Some(manifest) = self.client.own_manifest(image).await? else { return Ok(None) };
+    /// What is there as an index, and whether it is one.
+    async fn existing(&self, image: &Reference) -> Result<(Option<Index>, bool), Problem> {
+        let Some(manifest) = self.client.own_manifest(image).await? else { return Ok((None, false)) };
         let content = match manifest.content(&image.to_string())? {
-            Content::Index(index) => return Ok(Some(index)),
+            Content::Index(index) => return Ok((Some(index), true)),
             Content::Image(content) => content,
         };
         // What somebody pushed for one platform without an index becomes an entry of it.
         let config = self.config(image, &content.config.digest).await?;
-        let entry = config.platform.map(|platform| Entry::new(manifest.descriptor, &platform));
-        Ok(Some(Index::union(None, entry.as_slice())))
+        let entry = match config.platform {
+            Some(platform) => Entry::new(manifest.descriptor, &platform),
+            None => Entry::from(manifest.descriptor),
+        };
+        Ok((Some(Index::union(None, &[entry])), false))
     }
 
     /// The configuration of an image.
@@ -168,7 +174,13 @@ impl Publisher {
         };
         let config = match manifest.content(&image.to_string())? {
             // Some builders make an index of each image, to hang an attestation on it.
-            Content::Index(index) => return Ok(index.of(platform)),
+            Content::Index(index) => {
+                let entries = index.of(platform);
+                if entries.is_empty() && task.required.contains(platform) {
+                    return Err(ExecuteError::Vanished { image: image.to_string() }.into());
+                }
+                return Ok(entries);
+            }
             Content::Image(content) => content.config,
         };
         let entry = Entry::new(manifest.descriptor, platform);
@@ -177,7 +189,15 @@ impl Publisher {
             return Ok(vec![entry]);
         }
         // The key travels with the entry, so that whoever plans need not look into each image.
-        let labels = self.config(&image, &config.digest).await?.labels;
+        let ImageConfig { labels, platform: made_for } = self.config(&image, &config.digest).await?;
+        let is_for = |made: &Platform| made.os() == platform.os() && made.architecture() == platform.architecture();
+        if !made_for.as_ref().is_none_or(is_for) {
+            return if task.required.contains(platform) {
+                Err(ExecuteError::OtherPlatforms { image: image.to_string(), platform: platform.to_string() }.into())
+            } else {
+                Ok(Vec::new())
+            };
+        }
         Ok(vec![match labels.get(KEY_LABEL) {
             Some(key) => entry.with_annotation(KEY_LABEL, key),
             None => entry,
@@ -246,7 +266,7 @@ mod tests {
     }
 
     async fn index(publisher: &Publisher, image: &Reference) -> Index {
-        publisher.existing(image).await.unwrap().unwrap()
+        publisher.existing(image).await.unwrap().0.unwrap()
     }
 
     #[tokio::test]
@@ -334,6 +354,23 @@ mod tests {
         let index = index(&publisher, &image).await;
         assert_eq!(index.entry(&arm64).unwrap().descriptor().digest, digest_of_plain, "nothing is lost");
         assert!(index.entry(&amd64).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_tag_arch_of_another_architecture_is_never_listed() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let (amd64, s390x) = (Platform::linux("amd64"), Platform::linux("s390x"));
+        let config = br#"{"os": "linux", "architecture": "amd64"}"#.to_vec();
+        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []}).to_string();
+        store.lock().unwrap().insert(digest(&config), config);
+        for tag in ["1-amd64", "1-s390x"] {
+            store.lock().unwrap().insert(tag.to_owned(), manifest.clone().into_bytes());
+        }
+        write(&publisher, &image, &[amd64]).await.unwrap();
+        assert!(index(&publisher, &image).await.entry(&s390x).is_none());
+        let problem = write(&publisher, &image, &[s390x]).await.unwrap_err();
+        assert_eq!(problem.code(), "run::other_platforms");
     }
 
     #[tokio::test]

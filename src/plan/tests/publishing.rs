@@ -84,6 +84,29 @@ fn an_index_that_lists_another_image_than_the_pushed_one_is_written() {
 }
 
 #[test]
+fn an_index_that_was_not_written_after_a_push_of_the_same_key_is_written_by_the_next_run() {
+    let mut world = pushing(Publish::default());
+    for platform in [amd64(), arm64()] {
+        let key = Some(world.key("a", &platform));
+        world.published("a", &platform, key);
+    }
+    assert!(world.plan().is_empty());
+    let Fact::Yes(tagged) = world.registered(&image()).arch_tags.get_mut(&arm64()).unwrap() else { panic!() };
+    tagged.digest = digest(&"t/other:now".parse().unwrap(), &arm64());
+    assert_eq!(world.steps(), ["index:a"]);
+}
+
+#[test]
+fn an_image_that_only_the_index_has_is_not_required_as_a_tag() {
+    let mut world = only_index();
+    world.in_index(&image(), &amd64(), None);
+    world.at_arch_tag(&image(), &arm64(), None);
+    let plan = world.plan();
+    let Action::Index { required, .. } = &plan.step("index:a").action else { panic!() };
+    assert_eq!(*required, [arm64()]);
+}
+
+#[test]
 fn an_index_of_nothing_is_refused_and_an_unknown_image_is_no_missing_one() {
     let mut world = only_index();
     assert_eq!(world.plan().codes(), ["plan::nothing_to_list"]);
@@ -150,14 +173,16 @@ fn a_release_that_is_another_index_is_overwritten_by_force_only() {
 }
 
 #[test]
-fn a_release_waits_for_an_index_that_is_to_be_written_and_then_never_is_the_one_there() {
+fn a_release_waits_for_an_index_that_is_to_be_written_and_what_is_built_never_is_the_one_there() {
     let mut world = releasing(false);
     world.registered(&image()).index = Fact::No;
     let plan = world.plan();
     assert_eq!(plan.ids(), ["index:a", "release:a"]);
     assert_eq!(plan.needs("release:a"), ["index:a"]);
     world.registered(&image()).release = Fact::Yes(index("the index"));
-    assert_eq!(world.plan().codes(), ["plan::release_taken"]);
+    assert_eq!(world.steps(), ["index:a", "release:a"], "the index may come out as it was released");
+    world.request.force = true;
+    assert_eq!(world.plan().codes(), ["plan::release_taken"], "what is built anew is another image");
 }
 
 #[test]

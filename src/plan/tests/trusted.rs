@@ -64,6 +64,19 @@ fn a_sibling_that_is_built_here_needs_no_signature_and_a_published_one_needs_tha
 }
 
 #[test]
+fn a_signed_index_does_not_vouch_for_a_tag_arch_that_it_does_not_list() {
+    let mut world = trusting([Pkg::new("base"), Pkg::new("user").from("t/base:now")]);
+    let image = world.image("base");
+    let key = Some(world.key("base", &amd64()));
+    world.at_arch_tag(&image, &amd64(), key);
+    world.signed_with("t/base:now", Some(DIGEST));
+    assert_eq!(world.plan().codes(), ["plan::unsigned"], "there is no index at all");
+    world.registered(&image).listing =
+        Some(Descriptor { media_type: String::new(), digest: DIGEST.to_owned(), size: 1 });
+    assert_eq!(world.plan().codes(), ["plan::unsigned"], "there is one, and it lists something else");
+}
+
+#[test]
 fn what_is_there_is_not_built_and_so_needs_no_signature() {
     let mut world = trusting([Pkg::new("a").from("alpine")]);
     world.published("a", &amd64(), None);
