@@ -35,7 +35,7 @@ const INSTRUCTIONS: [&str; 18] = [
 pub(super) struct Token {
     /// As written, quotes included.
     pub(super) raw: String,
-    /// Where it stands, without quotes around the whole of it.
+    /// Where it stands, without quotes around the whole of it unless there is nothing between them.
     pub(super) span: Range<usize>,
 }
 
@@ -53,8 +53,9 @@ impl Token {
     /// A range of an instruction, which may be quoted as a whole.
     fn word(text: &Text, range: Range<usize>) -> Self {
         let raw = &text.as_str()[range.clone()];
-        let inner = if unquote(raw).is_some() { range.start + 1..range.end - 1 } else { range };
-        Self { raw: raw.to_owned(), span: text.span(inner) }
+        let is_quoted = unquote(raw).is_some_and(|inner| !inner.is_empty());
+        let named = if is_quoted { range.start + 1..range.end - 1 } else { range };
+        Self { raw: raw.to_owned(), span: text.span(named) }
     }
 
     /// A range of a flag, whose quotes are gone already. The span takes in a quote that opens or closes within it.

@@ -362,6 +362,15 @@ fn a_rewrite_changes_only_the_images() {
     assert_eq!(text, "ARG B=a:1\r\nFROM \"a:1-arm64\" as x\r\n");
 }
 
+#[test]
+fn an_image_that_is_nothing_but_quotes_is_pointed_at() {
+    let dockerfile = file("FROM ''\n");
+    let (args, arm) = (BTreeMap::new(), Platform::linux("arm64"));
+    let resolution = dockerfile.resolve(&Scope { build_args: &args, target: &arm, build: &arm });
+    assert_eq!(resolution.references[0].span, 5..7);
+    assert!(resolution.not_buildable.is_some());
+}
+
 /// Text in the likeness of a Dockerfile, with everything the lexer and the expansion look at.
 fn dockerfile_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
