@@ -33,6 +33,8 @@ enum Format {
     Dot,
     /// For programs.
     Json,
+    /// For Markdown on GitHub or GitLab.
+    Mermaid,
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
@@ -60,6 +62,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let text = match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),
+        Format::Mermaid => render::mermaid(graph, workspace, tags, selected).map_err(|problem| vec![problem])?,
     };
     output.data(&text)?;
     Ok(exit::DONE)
