@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::registry::Client;
 use crate::run::Means;
 use crate::secret::Secret;
-use crate::settings::{AssumeMissing, Settings};
+use crate::settings::{AssumeMissing, Settings, selectors_or};
 use crate::signature::SigningKey;
 use crate::trust::Trust;
 use crate::workspace::{self, PackageId, Workspace};
@@ -57,29 +57,54 @@ pub struct Survey<'a> {
     pub platforms: Option<&'a Platforms>,
 }
 
-/// Scans, tags, and builds the graph. `builder` is the builder's own platform.
+/// A revision stands where nothing is compared with one.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum RevisionFault {
+    #[error("`[{revision}]` cannot be compared with what is here")]
+    #[diagnostic(code(selector::revision), help("name packages by path, glob or image name"))]
+    NotCompared { revision: String },
+}
+
+impl crate::problem::Fault for RevisionFault {
+    fn class(&self) -> crate::problem::Class {
+        crate::problem::Class::Usage
+    }
+}
+
+/// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
+/// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
     let mut workspace = workspace::read(survey.root, survey.workspace)?;
-    let selected = match &survey.workspace.build_yml {
-        None => selector::select(&workspace, &survey.selectors, survey.current)?,
-        Some(yml) => {
-            let selected = selector::select_yml(&workspace, &survey.selectors, survey.current, yml)?;
-            workspace.choose(&selected);
-            selected
-        }
-    };
-    for file in survey.build_arg_files {
-        workspace.add_build_args(&selected, file)?;
+    let build_yml = survey.workspace.build_yml.as_deref();
+    let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
+    if let Some(revision) = named.revisions().first() {
+        return Err(RevisionFault::NotCompared { revision: (*revision).to_owned() }.into());
+    }
+    if build_yml.is_some() {
+        workspace.choose(&named.packages());
+    }
+    if named.is_settled() {
+        add_build_args(&mut workspace, &named.packages(), survey.build_arg_files)?;
     }
     let all: Vec<PackageId> = workspace.ids().collect();
     let tags = git::tags(&workspace, &all, survey.tags)?;
     let asked = match survey.platforms {
-        Some(Platforms::These(platforms)) => &platforms[..],
-        Some(Platforms::Own | Platforms::Arches) => &[],
-        None => &workspace.config.platforms,
+        Some(Platforms::These(platforms)) => platforms.clone(),
+        Some(Platforms::Own | Platforms::Arches) => Vec::new(),
+        None => workspace.config.platforms.clone(),
     };
-    let graph = graph::build(&workspace, &tags, asked, builder);
+    let mut graph = graph::build(&workspace, &tags, &asked, builder);
+    let selected = named.select(&graph, &selector::Changed::new())?;
+    if !named.is_settled() && !survey.build_arg_files.is_empty() {
+        // What is selected follows the edges that the repository has by itself: files of build args may change edges.
+        add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
+        graph = graph::build(&workspace, &tags, &asked, builder);
+    }
     Ok(Surveyed { workspace, tags, graph, selected })
+}
+
+fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {
+    files.iter().try_for_each(|file| workspace.add_build_args(packages, file))
 }
 
 /// A plan with the means to run it.
@@ -140,7 +165,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         publish,
         force: settings.force,
         pull: settings.pull,
-        assume_missing: assume_missing(settings, workspace)?,
+        assume_missing: assume_missing(settings, &surveyed)?,
         on_outdated: settings.on_outdated,
     };
     let questions = questions(&surveyed, &request, &demand);
@@ -199,12 +224,14 @@ fn tags_to_trust(
 }
 
 /// The packages that count as missing where their presence cannot be asked.
-fn assume_missing(settings: &Settings, workspace: &Workspace) -> Result<BTreeSet<PackageId>, Problem> {
+fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<PackageId>, Problem> {
+    let Surveyed { workspace, graph, .. } = surveyed;
     Ok(match &settings.assume_missing {
         AssumeMissing::Nothing => BTreeSet::new(),
         AssumeMissing::Everything => workspace.ids().collect(),
         AssumeMissing::These(selectors) => {
-            selector::select(workspace, selectors, &settings.current)?.into_iter().collect()
+            let named = selector::named(workspace, &selectors_or(selectors, "."), &settings.current, None)?;
+            named.select(graph, &selector::Changed::new())?.into_iter().collect()
         }
     })
 }

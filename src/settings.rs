@@ -121,7 +121,7 @@ pub struct Settings {
     pub root: PathBuf,
     /// The directory that selectors are also relative to, relative to the root.
     pub current: String,
-    /// What is to be built; empty for the default: `pkg` if it exists, else everything.
+    /// What is to be built; where none adds anything, less than the default: `pkg` if it exists, else everything.
     pub selectors: Vec<String>,
     /// What is read, and how strictly.
     pub workspace: crate::workspace::Options,
@@ -254,14 +254,17 @@ pub fn registry(option: Option<&str>, config: &KitmakeYml) -> Option<String> {
     registry.map(|registry| registry.trim_end_matches('/').to_owned()).filter(|registry| !registry.is_empty())
 }
 
-/// The selectors given, or the default: `pkg` if it exists, else everything.
+/// The selectors given, and where none of them adds anything, the default: `pkg` if it exists, else everything.
 #[must_use]
 pub fn selectors(given: &[String], root: &Path) -> Vec<String> {
-    if !given.is_empty() {
-        return given.to_vec();
-    }
-    let whole = if root.join("pkg").is_dir() { "pkg" } else { "." };
-    vec![whole.to_owned()]
+    selectors_or(given, if root.join("pkg").is_dir() { "pkg" } else { "." })
+}
+
+/// The selectors given, and where none of them adds anything, `default`.
+#[must_use]
+pub fn selectors_or(given: &[String], default: &str) -> Vec<String> {
+    let only_exclude = given.iter().all(|selector| selector.starts_with('!'));
+    only_exclude.then(|| default.to_owned()).into_iter().chain(given.iter().cloned()).collect()
 }
 
 /// How registries are spoken to: what the command line says and what the kitmake.yml of `root` says, both.

@@ -143,3 +143,36 @@ fn an_unknown_selector_is_a_usage_error_with_a_suggestion() {
     }
     plan(&monorepo, &["--no-such-option"]).with_code(2);
 }
+
+#[test]
+fn marks_of_selectors_follow_the_graph_in_every_verb_that_takes_them() {
+    let monorepo = Monorepo::new();
+    let nodes = |selectors: &[&str]| -> Vec<String> {
+        let json = plan(&monorepo, &[&["--format", "json", "--platforms", "amd64"], selectors].concat()).json();
+        let nodes = json["nodes"].as_array().unwrap().iter().filter(|node| node["selected"] == true);
+        nodes.map(|node| node["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let needed = ["pkg/containerd", "pkg/init", "pkg/runc", "tools/base", "tools/compiler", "tools/containerd-dev"];
+    assert_eq!(nodes(&["pkg/init..."]), needed);
+    assert_eq!(nodes(&["!pkg/init", "pkg/init...", "!tools"]), ["pkg/containerd", "pkg/runc"]);
+    let needing = ["pkg/bom", "pkg/containerd", "pkg/init", "pkg/initrd", "pkg/rootfs"];
+    assert_eq!(nodes(&["...^tools/containerd-dev"]), needing);
+    let packages = |selectors: &[&str]| -> Vec<String> {
+        let json = kitmake(&monorepo, &[&["graph", "--format", "json"], selectors].concat()).with_code(0).json();
+        json["packages"].as_array().unwrap().iter().map(|package| package["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        packages(&["pkg/init^..."]),
+        ["pkg/containerd", "pkg/runc", "tools/base", "tools/compiler", "tools/containerd-dev"]
+    );
+}
+
+#[test]
+fn an_empty_selection_is_a_usage_error_and_never_everything() {
+    let monorepo = Monorepo::new();
+    for selectors in [&["pkg/init", "!pkg"][..], &["!pkg"], &["tools/base", "!...tools/base"]] {
+        let planned = plan(&monorepo, selectors).with_code(2);
+        assert_eq!(codes(&planned), ["selector::empty"], "{}", planned.stderr);
+        assert!(planned.stdout.is_empty());
+    }
+}

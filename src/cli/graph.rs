@@ -9,7 +9,7 @@ use super::yml_args::YmlArgs;
 use super::{Ended, exit};
 use crate::graph::render;
 use crate::image::Platform;
-use crate::pipeline;
+use crate::{pipeline, settings};
 
 /// Arguments of `graph`.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let question = pipeline::Survey {
         root: &root,
         current: &current,
-        selectors: if args.selectors.is_empty() { vec![".".to_owned()] } else { args.selectors.clone() },
+        selectors: settings::selectors_or(&args.selectors, "."),
         workspace: &args.ymls.options(),
         build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),

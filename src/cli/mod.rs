@@ -55,7 +55,11 @@ Examples:
   kitmake show-tag pkg/init        org/image:tag, as `linuxkit pkg show-tag` prints it
   kitmake graph --format dot | dot -Tsvg > graph.svg
 
-A selector is a path, a glob, an image name, or a folder, which selects all below it.
+A selector is a path, a glob, an image name, or a folder, which selects all below it. Marks around it follow the graph:
+  pkg/init...    with all that it needs        ...pkg/base    with all that needs it
+  pkg/init^...   what it needs, without itself ...^pkg/base   what needs it, without itself
+  '!pkg/dom0*'   leave these out, wherever it stands; alone: out of what is selected without a selector
+Quote `!`, `^`, `*` and `[` from the shell.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
 5 --check: something is to be done, verify: something is not signed; 6 built but not pushed; 130 interrupted;

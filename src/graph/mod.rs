@@ -4,6 +4,7 @@
 //! the command line gives it. An equal tag makes the edge current; only current image edges order builds, and only they
 //! can form a cycle.
 
+mod closure;
 mod cycle;
 mod directories;
 mod edges;
@@ -157,18 +158,6 @@ impl Graph {
     pub fn edges_of(&self, id: PackageId) -> impl Iterator<Item = &Edge> {
         let start = self.edges.partition_point(|edge| edge.from < id);
         self.edges[start..].iter().take_while(move |edge| edge.from == id)
-    }
-
-    /// `packages` and all that they need, directly or not, by edges of both sorts and whatever their state; sorted.
-    #[must_use]
-    pub fn with_needed(&self, packages: &[PackageId]) -> Vec<PackageId> {
-        let mut found: BTreeSet<PackageId> = packages.iter().copied().collect();
-        let mut todo: Vec<PackageId> = found.iter().copied().collect();
-        while let Some(id) = todo.pop() {
-            let needed = self.edges_of(id).filter_map(|edge| edge.to);
-            todo.extend(needed.filter(|&to| found.insert(to)));
-        }
-        found.into_iter().collect()
     }
 }
 
