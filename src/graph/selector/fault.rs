@@ -77,12 +77,12 @@ impl SelectorFault {
     }
 
     /// The selectors name packages, but nothing is left of them.
-    pub(super) fn empty(none_included: bool, including: Vec<String>, excluding: Vec<String>) -> Self {
+    pub(super) fn empty(none_included: bool, including: &[String], excluding: &[String]) -> Self {
         if none_included {
-            let reason = format!("there is no other package that {} could mean", quoted(&including));
+            let reason = format!("there is no other package that {} could mean", quoted(including));
             Self::Empty { reason, help: "without `^` the named package itself is selected, too" }
         } else {
-            let reason = format!("all that {} selects is excluded by {}", quoted(&including), quoted(&excluding));
+            let reason = format!("all that {} selects is excluded by {}", quoted(including), quoted(excluding));
             Self::Empty { reason, help: "what is excluded with `!` is left out wherever it stands" }
         }
     }

@@ -114,9 +114,11 @@ impl Named {
         let (including, excluding) = (all(&self.including), all(&self.excluding));
         let selected: Vec<PackageId> = including.difference(&excluding).copied().collect();
         if selected.is_empty() && self.including.iter().all(|(term, _)| term.revision().is_none()) {
-            let texts = |terms: &[(Term, Vec<PackageId>)]| terms.iter().map(|(term, _)| term.text.clone()).collect();
+            let texts = |terms: &[(Term, Vec<PackageId>)]| -> Vec<String> {
+                terms.iter().map(|(term, _)| term.text.clone()).collect()
+            };
             return Err(
-                SelectorFault::empty(including.is_empty(), texts(&self.including), texts(&self.excluding)).into()
+                SelectorFault::empty(including.is_empty(), &texts(&self.including), &texts(&self.excluding)).into()
             );
         }
         Ok(selected)

@@ -183,8 +183,8 @@ fn marks_do_not_hide_directories_that_look_like_them() {
     let dotted = repo([Pkg::new("pkg/x..."), Pkg::new("!a").image("a"), Pkg::new("[m]").image("m")]);
     for (selector, expected) in [("pkg/x.../", "pkg/x..."), ("./!a", "!a"), ("./\\[m\\]", "[m]")] {
         let named = named(&dotted.workspace, &[selector.to_owned()], ".", None).unwrap();
-        let names: Vec<&str> = named.packages().into_iter().map(|id| dotted.name(id)).collect();
-        assert_eq!(names, [expected], "{selector}");
+        let found: Vec<&str> = named.packages().into_iter().map(|id| dotted.name(id)).collect();
+        assert_eq!(found, [expected], "{selector}");
     }
     assert_eq!(marked(&["./..."]).unwrap().len(), 7);
     assert_eq!(marked(&["pkg/..."]).unwrap().len(), 7);
