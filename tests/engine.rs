@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kitmake::builder::{Archive, BuildError, BuildRequest, Connection, ContextSource, Engine, Failure, RegistryAuth};
+use kitmake::builder::{
+    Archive, BuildError, BuildRequest, Built, Connection, ContextSource, Engine, Failure, RegistryAuth,
+};
 use kitmake::image::{Platform, Reference};
 use kitmake::problem::Class;
 use kitmake::registry::Credentials;
@@ -90,7 +92,7 @@ impl Bench {
         }
     }
 
-    async fn build(&self, request: &BuildRequest) -> (Result<String, BuildError>, Vec<String>) {
+    async fn build(&self, request: &BuildRequest) -> (Result<Built, BuildError>, Vec<String>) {
         let (log, mut lines) = mpsc::channel(8);
         let engine = self.engine.clone();
         let auth = RegistryAuth::default();
@@ -110,7 +112,7 @@ impl Bench {
         let mut request = self.request(name, directory);
         request.dockerfile_text = Some(dockerfile.replace("BASE", &self.base));
         let (result, log) = self.build(&request).await;
-        (result.unwrap_or_else(|error| panic!("{error:?}\n{}", log.join("\n"))), log)
+        (result.unwrap_or_else(|error| panic!("{error:?}\n{}", log.join("\n"))).id, log)
     }
 
     async fn failure(&self, dockerfile: &str) -> (BuildError, Vec<String>) {
@@ -158,7 +160,7 @@ async fn an_image_has_all_its_names_its_labels_and_its_platform() {
         request.tags.push(bench.name("b:2"));
         request.labels = BTreeMap::from([("k".to_owned(), "v <&> \"ä\"".to_owned()), ("l".to_owned(), String::new())]);
         request.build_args = BTreeMap::from([("WHO".to_owned(), "a b".to_owned())]);
-        let id = bench.build(&request).await.0.unwrap();
+        let id = bench.build(&request).await.0.unwrap().id;
         let images = bench.engine.images().await.unwrap();
         let image = images.iter().find(|image| image.id == id).expect("the image is listed");
         assert_eq!(image.tags, [bench.name("a:1"), bench.name("b:2")]);
@@ -257,11 +259,16 @@ async fn a_second_build_is_cached_unless_that_is_turned_off() {
         let directory = empty();
         let mut request = bench.request("cached:1", directory.path());
         request.dockerfile_text = Some(format!("FROM {}\nRUN echo {}\n", bench.base, bench.prefix));
-        let cached = |log: &[String]| log.iter().any(|line| line.starts_with("CACHED [2/2] RUN"));
-        assert!(!cached(&bench.build(&request).await.1));
-        assert!(cached(&bench.build(&request).await.1));
+        let cached = async |request: &BuildRequest| {
+            let (built, log) = bench.build(request).await;
+            let said = log.iter().any(|line| line.starts_with("CACHED [2/2] RUN"));
+            assert_eq!(built.unwrap().cached, said, "{log:#?}");
+            said
+        };
+        assert!(!cached(&request).await);
+        assert!(cached(&request).await);
         request.no_cache = true;
-        assert!(!cached(&bench.build(&request).await.1));
+        assert!(!cached(&request).await);
     })
     .await;
 }
@@ -342,7 +349,7 @@ async fn sixteen_builds_run_at_once() {
         let mut ids = std::collections::BTreeSet::new();
         for build in builds.collect::<Vec<_>>() {
             let (result, log) = build.await.unwrap();
-            ids.insert(result.unwrap_or_else(|error| panic!("{error:?}\n{}", log.join("\n"))));
+            ids.insert(result.unwrap_or_else(|error| panic!("{error:?}\n{}", log.join("\n"))).id);
         }
         assert_eq!(ids.len(), 16);
     })

@@ -19,22 +19,22 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::BuildRequest;
 use super::body;
 use super::context::{self, ArchiveFile, WriteError};
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
 use super::log::Log;
 use super::stream;
+use super::{BuildRequest, Built};
 
-/// Builds and gives the image its first name. Returns the id of the image.
+/// Builds and gives the image its first name.
 pub(super) async fn run(
     docker: &Docker,
     request: &BuildRequest,
     archives: Vec<ArchiveFile>,
     auth: &RegistryAuth,
     lines: &mpsc::Sender<String>,
-) -> Result<String, BuildError> {
+) -> Result<Built, BuildError> {
     let stopped =
         |reason: String| BuildError::from(Error::Engine { action: "be asked for a build".to_owned(), reason });
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -62,7 +62,7 @@ async fn build(
     archives: Vec<ArchiveFile>,
     auth: RegistryAuth,
     lines: mpsc::Sender<String>,
-) -> Result<String, BuildError> {
+) -> Result<Built, BuildError> {
     let (mut writer, context) = body::body();
     let options = options(&request);
     let writing = tokio::task::spawn_blocking(move || {
@@ -93,7 +93,7 @@ async fn build(
     drop(messages);
     send(&lines, log.finish()).await;
     match (end, image) {
-        (Ok(()), Some(image)) => Ok(image),
+        (Ok(()), Some(id)) => Ok(Built { id, cached: log.is_cached() }),
         (Ok(()), None) => Err(Error::Engine {
             action: "finish the build".to_owned(),
             reason: "it ended the build without an image and without an error".to_owned(),

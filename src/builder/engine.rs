@@ -17,7 +17,7 @@ use super::connection::Endpoint;
 use super::context::ArchiveFile;
 use super::credentials::RegistryAuth;
 use super::error::{BuildError, Error};
-use super::{Archive, BuildRequest, Connection, build, stream, workers};
+use super::{Archive, BuildRequest, Built, Connection, build, stream, workers};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 
@@ -139,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Builds; lines of the log go to `log` as they come. Dropping the future cancels the build. Returns the image id.
+    /// Builds; lines of the log go to `log` as they come. Dropping the future cancels the build.
     ///
     /// # Errors
     /// [`BuildError`] tells a build that failed from a context that cannot be read and from an engine in trouble.
@@ -148,19 +148,19 @@ impl Engine {
         request: &BuildRequest,
         auth: &RegistryAuth,
         log: mpsc::Sender<String>,
-    ) -> Result<String, BuildError> {
+    ) -> Result<Built, BuildError> {
         let mut archives = Vec::new();
         for Archive { path, images } in &request.archives {
             archives.push(ArchiveFile { path: path.clone(), file: self.save(images).await? });
         }
-        let id = build::run(&self.worker, request, archives, auth, &log).await?;
+        let built = build::run(&self.worker, request, archives, auth, &log).await?;
         for name in request.tags.iter().skip(1) {
             let (repo, tag) = split_tag(name);
             let options = TagImageOptions { repo: Some(repo.to_owned()), tag: tag.map(str::to_owned) };
-            let tagged = self.docker.tag_image(&id, Some(options)).await;
+            let tagged = self.docker.tag_image(&built.id, Some(options)).await;
             tagged.map_err(|error| Error::engine(format!("name the image `{name}`"), &error))?;
         }
-        Ok(id)
+        Ok(built)
     }
 
     /// Pulls an image for a platform.

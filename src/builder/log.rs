@@ -18,6 +18,9 @@ pub(super) struct Log {
     /// The step whose lines come last.
     current: String,
     failed: Option<Failed>,
+    /// Some step ran on the result of others, and some was answered from the cache.
+    worked: bool,
+    saved: bool,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +76,12 @@ impl Log {
         self.failed.as_ref().map(|failed| (failed.name.as_str(), failed.error.as_str()))
     }
 
+    /// Whether everything that could be answered from the cache was, so that the build did no work. What has no inputs
+    /// (where the base comes from, the reading of the context, the export of the image) is done each time.
+    pub(super) fn is_cached(&self) -> bool {
+        self.saved && !self.worked
+    }
+
     fn vertex(&mut self, vertex: &Vertex, lines: &mut Vec<String>) {
         let step = self.steps.entry(vertex.digest.clone()).or_default();
         step.name = vertex.name.replace('\n', " ");
@@ -88,6 +97,9 @@ impl Log {
         }
         if vertex.completed.is_some() {
             self.end_line(&vertex.digest, lines);
+            if !vertex.inputs.is_empty() {
+                *(if vertex.cached { &mut self.saved } else { &mut self.worked }) = true;
+            }
         }
         if !vertex.error.is_empty() && !vertex.error.ends_with("context canceled") && self.failed.is_none() {
             let name = vertex.name.replace('\n', " ");
@@ -213,6 +225,20 @@ mod tests {
         assert_eq!(log.read(&vertexes(vec![Vertex { cached: true, ..completed("A") }])), ["CACHED A"]);
         log.read(&vertexes(vec![started("B")]));
         assert_eq!(log.read(&logs(vec![output("B", "10%\r100%\r\n")])), ["100%"]);
+    }
+
+    #[test]
+    fn a_build_is_cached_if_nothing_that_has_inputs_ran() {
+        let on = |vertex: Vertex, cached| Vertex { inputs: vec!["FROM".to_owned()], cached, ..vertex };
+        let told = |vertices: Vec<Vertex>| {
+            let mut log = Log::default();
+            log.read(&vertexes(vertices));
+            log.is_cached()
+        };
+        let (from, export) = (completed("FROM"), completed("exporting to image"));
+        assert!(!told(vec![from.clone(), export.clone()]), "nothing could be cached");
+        assert!(told(vec![from.clone(), on(completed("RUN a"), true), export.clone()]));
+        assert!(!told(vec![from, on(completed("RUN a"), true), on(completed("RUN b"), false), export]));
     }
 
     #[test]

@@ -62,6 +62,15 @@ pub struct BuildRequest {
     pub tags: Vec<String>,
 }
 
+/// An image that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Its id.
+    pub id: String,
+    /// Everything that could be was answered from the engine's build cache.
+    pub cached: bool,
+}
+
 /// A directory that joins the context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextSource {

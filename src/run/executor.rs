@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Seek;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{OnceCell, mpsc};
 
@@ -51,6 +51,17 @@ pub struct Executor {
     planned_at: SystemTime,
     /// What an image that was fetched is called on the builder, by where it came from.
     fetched: Mutex<BTreeMap<String, Arc<OnceCell<String>>>>,
+    /// How long it took to do what is done.
+    took: Mutex<BTreeMap<StepIndex, Duration>>,
+}
+
+/// What a step that is done has cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// What it costs each time.
+    Done,
+    /// Nothing, as the engine had it all in its build cache.
+    Cached,
 }
 
 impl Executor {
@@ -60,14 +71,31 @@ impl Executor {
     pub fn new(means: Means, steps: Arc<Vec<Step>>, proxies: Proxies, planned_at: SystemTime) -> Self {
         let Means { engine, client, layout, key, trust } = means;
         let publisher = Publisher::new(client.clone(), key, trust);
-        Self { engine, client, layout, publisher, steps, proxies, planned_at, fetched: Mutex::default() }
+        Self {
+            engine,
+            client,
+            layout,
+            publisher,
+            steps,
+            proxies,
+            planned_at,
+            fetched: Mutex::default(),
+            took: Mutex::default(),
+        }
+    }
+
+    /// How long each step took that is done, in the order of the plan. Builds that the engine answered from its cache are
+    /// left out: they say nothing about the next one.
+    #[must_use]
+    pub fn took(&self) -> BTreeMap<StepIndex, Duration> {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn engine(&self) -> Result<&Engine, Problem> {
         self.engine.as_ref().map_err(Clone::clone)
     }
 
-    async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<(), Failure> {
+    async fn build(&self, request: &crate::builder::BuildRequest, log: mpsc::Sender<String>) -> Result<Work, Failure> {
         let mut request = request.clone();
         request.planned_at = Some(self.planned_at);
         for (name, value) in &self.proxies.0 {
@@ -79,7 +107,7 @@ impl Executor {
         };
         let engine = self.engine().map_err(|problem| failure(FailureClass::Infrastructure, problem.diagnostic()))?;
         match engine.build(&request, &auth, log).await {
-            Ok(_) => Ok(()),
+            Ok(built) => Ok(if built.cached { Work::Cached } else { Work::Done }),
             Err(error) => Err(match error.class() {
                 None | Some(Class::Repository | Class::Usage) => failure(FailureClass::Build, &error),
                 Some(Class::Infrastructure) => failure(FailureClass::Infrastructure, &error),
@@ -247,8 +275,18 @@ struct Source {
 
 impl StepRunner for Executor {
     async fn run(&self, step: StepIndex, log: mpsc::Sender<String>) -> Result<(), Failure> {
+        let started = Instant::now();
+        if self.work(step, log).await? == Work::Done {
+            self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(step, started.elapsed());
+        }
+        Ok(())
+    }
+}
+
+impl Executor {
+    async fn work(&self, step: StepIndex, log: mpsc::Sender<String>) -> Result<Work, Failure> {
         match &self.steps[step.index()].action {
-            Action::Build(request) => self.build(request, log).await,
+            Action::Build(request) => return self.build(request, log).await,
             Action::Fetch { from, platform, names } => moved(self.fetch(from, platform, names, log).await),
             Action::Load { image, platform, names } => moved(self.load(image, platform, names, log).await),
             Action::Store { source, image, platform } => moved(self.store(source, image, platform).await),
@@ -259,7 +297,8 @@ impl StepRunner for Executor {
             Action::Notarize { images } => pushed(self.publisher.notarize(images, &log).await),
             Action::Sign { images } => pushed(self.publisher.sign(images, &log).await),
             Action::Release { from, to, force } => pushed(self.publisher.release(from, to, *force).await),
-        }
+        }?;
+        Ok(Work::Done)
     }
 }
 
