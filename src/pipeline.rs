@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::runtime::Runtime;
 
 use crate::builder::Engine;
+use crate::durations::Durations;
 use crate::excludes::Excludes;
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
@@ -118,6 +119,8 @@ pub struct Prepared {
     pub cpus: usize,
     /// Hashes of files, to be saved by a command that may write.
     pub memo: Memo,
+    /// How long steps took in earlier runs.
+    pub durations: Durations,
     /// When the tree began to be looked at.
     pub planned_at: SystemTime,
 }
@@ -200,7 +203,9 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         Ok((engine, info)) => (Ok(engine), info.cpus.max(1)),
         Err(problem) => (Err(problem), 1),
     };
-    Ok(Prepared { plan, means: Means { engine, client, layout, key, trust }, cpus, memo, planned_at })
+    let names = workspace.packages.iter().map(|package| package.name.to_string()).collect();
+    let durations = Durations::open(&settings.environment.state, &settings.root, names);
+    Ok(Prepared { plan, means: Means { engine, client, layout, key, trust }, cpus, memo, durations, planned_at })
 }
 
 /// The tags whose signatures matter: what is built from, and what is published. Nobody asks where content trust is off.

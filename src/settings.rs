@@ -25,7 +25,7 @@ pub struct Environment {
     pub engine: Connection,
     /// `$DOCKER_CONFIG`, or `~/.docker`: where docker's config.json lies.
     pub docker_config: Option<PathBuf>,
-    /// `$XDG_STATE_HOME/kitmake`, or `~/.local/state/kitmake`: logs of runs.
+    /// `$XDG_STATE_HOME/kitmake`, or `~/.local/state/kitmake`: logs and durations of runs.
     pub state: PathBuf,
     /// `$XDG_CACHE_HOME/kitmake`, or `~/.cache/kitmake`: memos.
     pub cache: PathBuf,

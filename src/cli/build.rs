@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::{Place, PlanningArgs};
 use super::output::Output;
-use super::plan::{Format, prepare, print};
+use super::plan::{Format, limits, prepare, print};
 use super::{Ended, exit};
 use crate::pipeline::Prepared;
 use crate::plan::{self, IdleReason, Node, Plan, Reason, State, Step};
-use crate::report;
-use crate::run::{self, Executor, Limits, Logs};
+use crate::report::{self, Left};
+use crate::run::{self, Executor, Logs};
 use crate::settings::Environment;
 
 /// Arguments of `build` and `push`.
@@ -49,7 +49,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
     let settings = args.planning.settings(place, push).map_err(|problem| vec![problem])?;
     let mut prepared = prepare(&settings, output, runtime)?;
     if args.dry_run {
-        print(&prepared, output, args.format)?;
+        print(&prepared, output, args.format, limits(&prepared, args.jobs, args.keep_going))?;
         return if prepared.plan.problems.is_empty() { Ok(exit::DONE) } else { Err(prepared.plan.problems) };
     }
     // A memo only makes the next command quicker: nothing is lost with it.
@@ -125,7 +125,8 @@ fn not_listed(plan: &Plan) -> usize {
 
 /// Runs the steps and returns the exit code.
 async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, environment: &Environment) -> Ended {
-    let Prepared { plan, means, cpus, planned_at, .. } = prepared;
+    let limits = limits(&prepared, args.jobs, args.keep_going);
+    let Prepared { plan, means, mut durations, planned_at, .. } = prepared;
     if plan.steps.iter().any(Step::needs_builder)
         && let Err(problem) = &means.engine
     {
@@ -134,14 +135,14 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
     if let Some(trust) = means.trust.as_ref().filter(|_| plan.notarizes()) {
         trust.check().await.map_err(|problem| vec![problem])?;
     }
-    let limits = Limits::new(args.jobs.map_or(cpus, usize::from), args.keep_going);
     let logs = Logs::create(&environment.state).unwrap_or_else(|error| {
         output.say(&format!("warning: no logs are kept: {}: {error}\n", environment.state.display()));
         Logs::disabled()
     });
     let steps = Arc::new(plan.steps);
-    let executor = Executor::new(means, steps.clone(), environment.proxies.clone(), planned_at);
-    let mut reporter = output.reporter();
+    let executor = Arc::new(Executor::new(means, steps.clone(), environment.proxies.clone(), planned_at));
+    let expected = durations.expected(&steps);
+    let mut reporter = output.reporter(Left::new(limits, expected.clone()));
     let started = Instant::now();
     let (sender, events) = run::channel();
     let cancel = CancellationToken::new();
@@ -153,11 +154,13 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         Handle::current().block_on(report::follow(&shown, events, &mut *reporter));
         reporter
     });
-    let outcome = run::run(&steps, limits, &[], Arc::new(executor), &logs, sender, cancel).await;
+    let outcome = run::run(&steps, limits, &expected, executor.clone(), &logs, sender, cancel).await;
     match showing.await {
         Ok(mut reporter) => reporter.finish(&steps, &outcome, started.elapsed()),
         Err(stopped) => output.say(&format!("internal error: the report stopped: {stopped}\n")),
     }
+    // What was done counts, however the run ended. Nothing but estimates is lost with it.
+    let _ = durations.record(executor.took().into_iter().map(|(step, took)| (&steps[step.index()], took)));
     watch.abort();
     Ok(match signalled.load(Ordering::Relaxed) {
         code if outcome.interrupted && code != 0 => code,

@@ -6,7 +6,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Severity};
 
 use super::{Progress, When};
 use crate::problem::{Class, Fault, Problem};
-use crate::report::{Plain, Reporter, Tty, Verbosity};
+use crate::report::{Left, Plain, Reporter, Tty, Verbosity};
 use crate::settings::Environment;
 
 /// Standard output does not take what is to be printed.
@@ -86,14 +86,15 @@ impl Output {
         }
     }
 
-    /// Who shows a run.
-    pub(super) fn reporter(&self) -> Box<dyn Reporter> {
+    /// Who shows a run, and on a terminal what is left of it.
+    pub(super) fn reporter(&self, left: Left) -> Box<dyn Reporter> {
         let verbosity = match (self.quiet || !self.progress, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
             (false, _) => Verbosity::Verbose,
         };
-        let bars = if self.tty && verbosity != Verbosity::Quiet { Tty::stderr(verbosity, self.color) } else { None };
+        let bars =
+            if self.tty && verbosity != Verbosity::Quiet { Tty::stderr(verbosity, self.color, left) } else { None };
         match bars {
             Some(bars) => Box::new(bars),
             None => Box::new(Plain::new(io::stderr(), verbosity, self.color)),

@@ -9,6 +9,7 @@ use super::{Ended, exit};
 use crate::pipeline::{self, Prepared};
 use crate::plan;
 use crate::problem::Problem;
+use crate::run::{Limits, estimate};
 use crate::settings::Settings;
 
 /// Arguments of `plan`.
@@ -19,6 +20,9 @@ pub(super) struct PlanArgs {
     /// The form of the plan
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Builds at once that the expected time is for [default: the builder's CPUs]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
+    jobs: Option<u16>,
     /// Exit with code 5 if anything is to be built or pushed
     #[arg(long)]
     check: bool,
@@ -36,7 +40,7 @@ pub(super) enum Format {
 pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Runtime) -> Ended {
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
     let prepared = prepare(&settings, output, runtime)?;
-    print(&prepared, output, args.format)?;
+    print(&prepared, output, args.format, limits(&prepared, args.jobs, false))?;
     if !prepared.plan.problems.is_empty() {
         return Err(prepared.plan.problems);
     }
@@ -46,6 +50,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Run
 /// Makes the plan and says what is odd about the repository.
 pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -> Result<Prepared, Vec<Problem>> {
     let prepared = pipeline::prepare(settings, runtime).map_err(|problem| vec![problem])?;
+    if output.verbose > 0 {
+        output.say(&format!("durations of earlier runs: {}\n", prepared.durations.file().display()));
+    }
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }
@@ -57,11 +64,21 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
     Ok(prepared)
 }
 
+/// How much is done at once, of which `jobs` builds if that is said.
+pub(super) fn limits(prepared: &Prepared, jobs: Option<u16>, keep_going: bool) -> Limits {
+    Limits::new(jobs.map_or(prepared.cpus, usize::from), keep_going)
+}
+
 /// The same for `plan` and `build --dry-run`.
-pub(super) fn print(prepared: &Prepared, output: &Output, format: Format) -> Result<(), Vec<Problem>> {
+pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits: Limits) -> Result<(), Vec<Problem>> {
+    let plan = &prepared.plan;
+    let expected = estimate(&plan.steps, limits, &prepared.durations.expected(&plan.steps));
     let text = match format {
-        Format::Text => plan::text(&prepared.plan, output.verbose > 0),
-        Format::Json => plan::json(&prepared.plan),
+        Format::Text => {
+            let line = expected.map(|expected| expected.line(plan)).unwrap_or_default();
+            plan::text(plan, output.verbose > 0) + &line
+        }
+        Format::Json => plan::json(plan, expected.as_ref()),
     };
     output.data(&text)
 }

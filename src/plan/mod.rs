@@ -12,6 +12,7 @@ mod assemble;
 mod base_keys;
 mod decide;
 mod demand;
+mod expected;
 mod findings;
 pub mod key;
 mod node;
@@ -38,6 +39,7 @@ use crate::presence::Facts;
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
+pub use expected::{Expected, rough};
 pub use node::{Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};

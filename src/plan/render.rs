@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Plan;
+use super::expected::{Expected, ExpectedJson};
 use super::node::{Idle, IdleReason, Node, Place, Reason, State};
 use super::step::{Action, Step, StepKind};
 use crate::image::Platform;
@@ -17,6 +18,8 @@ struct PlanJson<'a> {
     nodes: Vec<NodeJson<'a>>,
     idle: &'a [Idle],
     steps: Vec<StepJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<ExpectedJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,11 +46,13 @@ struct StepJson<'a> {
     build_args: Option<&'a BTreeMap<String, String>>,
     network: Option<&'static str>,
     dockerfile: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_ms: Option<u64>,
 }
 
-/// The plan as JSON, with a newline at the end.
+/// The plan as JSON, with a newline at the end, and how long it takes if that is known.
 #[must_use]
-pub fn json(plan: &Plan) -> String {
+pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
     let nodes = plan.nodes.iter().map(|node| NodeJson {
         id: node.name.as_str(),
         platform: node.platform.to_string(),
@@ -58,7 +63,7 @@ pub fn json(plan: &Plan) -> String {
         selected: node.selected,
         key: node.components.as_ref().map(|components| components.label().to_string()),
     });
-    let steps = plan.steps.iter().map(|step| {
+    let steps = plan.steps.iter().enumerate().map(|(index, step)| {
         let request = match &step.action {
             Action::Build(request) => Some(request),
             _ => None,
@@ -73,9 +78,16 @@ pub fn json(plan: &Plan) -> String {
             build_args: request.map(|request| &request.build_args),
             network: request.map(|request| if request.network { "default" } else { "none" }),
             dockerfile: request.map(|request| request.dockerfile.as_str()),
+            expected_ms: expected.and_then(|expected| expected.step_ms(index)),
         }
     });
-    let document = PlanJson { schema_version: 1, nodes: nodes.collect(), idle: &plan.idle, steps: steps.collect() };
+    let document = PlanJson {
+        schema_version: 1,
+        nodes: nodes.collect(),
+        idle: &plan.idle,
+        steps: steps.collect(),
+        expected: expected.map(|expected| expected.json(plan)),
+    };
     let mut text = serde_json::to_string_pretty(&document).expect("a plan is strings, lists and maps with string keys");
     text.push('\n');
     text

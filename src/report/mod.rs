@@ -7,9 +7,11 @@
 //! * `lines`: the lines of one event, common to both.
 //! * [`Plain`]: those lines and nothing else, with a sign of life while nothing happens.
 //! * [`Tty`]: those lines above a bar and one line per running step.
+//! * [`Left`]: how much time is left.
 //! * `summary`: how the run ended.
 //! * `text`: verbs, durations, and log lines made fit for a terminal.
 
+mod left;
 mod lines;
 mod plain;
 mod summary;
@@ -23,6 +25,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::plan::Step;
 use crate::run::{Event, Events, Outcome};
 
+pub use left::Left;
 pub use plain::Plain;
 pub use tty::Tty;
 

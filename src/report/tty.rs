@@ -14,7 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::lines::Lines;
 use super::summary::summary;
 use super::text::{duration, label, visible};
-use super::{Reporter, Verbosity};
+use super::{Left, Reporter, Verbosity};
 use crate::plan::{Step, StepIndex};
 use crate::run::{Event, Outcome};
 
@@ -28,6 +28,7 @@ pub struct Tty {
     /// The same terminal, for the lines above the bars.
     out: Box<dyn Write + Send>,
     lines: Lines,
+    left: Left,
     /// Lines to be written before the next paint.
     pending: String,
     running: BTreeMap<StepIndex, Running>,
@@ -46,12 +47,18 @@ struct Running {
 impl Tty {
     /// A reporter on standard error; `None` if that is no terminal on which bars can be drawn.
     #[must_use]
-    pub fn stderr(verbosity: Verbosity, color: bool) -> Option<Self> {
+    pub fn stderr(verbosity: Verbosity, color: bool, left: Left) -> Option<Self> {
         let target = ProgressDrawTarget::stderr_with_hz(RATE);
-        (!target.is_hidden()).then(|| Self::on(target, Box::new(io::stderr()), verbosity, color))
+        (!target.is_hidden()).then(|| Self::on(target, Box::new(io::stderr()), verbosity, color, left))
     }
 
-    fn on(target: ProgressDrawTarget, out: Box<dyn Write + Send>, verbosity: Verbosity, color: bool) -> Self {
+    fn on(
+        target: ProgressDrawTarget,
+        out: Box<dyn Write + Send>,
+        verbosity: Verbosity,
+        color: bool,
+        left: Left,
+    ) -> Self {
         let terminal = MultiProgress::with_draw_target(target);
         // At the top, since what does not fit the height of the terminal is cut at the bottom.
         let overall = terminal.add(ProgressBar::no_length().with_style(style("[{bar:24}] {wide_msg}")));
@@ -60,6 +67,7 @@ impl Tty {
             overall,
             out,
             lines: Lines::new(verbosity, color),
+            left,
             pending: String::new(),
             running: BTreeMap::new(),
             failed: 0,
@@ -74,7 +82,8 @@ impl Tty {
         let verb = if self.interrupted { "cancelling" } else { "building" };
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         let (done, running, elapsed) = (self.lines.done(), self.running.len(), duration(self.now));
-        self.overall.set_message(format!("{verb} {done}/{}, {running} running{failed}, {elapsed}", steps.len()));
+        let left = self.left.shown().map(|left| format!(", about {left} left")).unwrap_or_default();
+        self.overall.set_message(format!("{verb} {done}/{}, {running} running{failed}, {elapsed}{left}", steps.len()));
         for (step, running) in &self.running {
             let name = self.lines.palette().bold(&label(&steps[step.index()]));
             let elapsed = duration(self.now.saturating_sub(running.started));
@@ -125,6 +134,7 @@ impl Reporter for Tty {
             Event::Interrupted => self.interrupted = true,
             Event::Skipped(..) | Event::NotStarted(_) | Event::Warning(_) => {}
         }
+        self.left.event(event, self.now);
         self.pending += &self.lines.event(steps, event);
         // Log lines can be many, so they wait for the next tick.
         if !matches!(event, Event::Line(..)) {
@@ -134,6 +144,7 @@ impl Reporter for Tty {
 
     fn tick(&mut self, steps: &[Step], now: Duration) {
         self.now = now;
+        self.left.tick(steps, now);
         self.flush();
         self.paint(steps);
     }
@@ -161,15 +172,16 @@ mod tests {
     use indicatif::TermLike;
 
     use super::*;
-    use crate::run::testing::{build, push};
+    use crate::run::Limits;
+    use crate::run::testing::{build, push, seconds};
 
-    /// A terminal 40 columns wide that keeps every line it ever showed.
+    /// A terminal 80 columns wide that keeps every line it ever showed.
     #[derive(Debug, Clone, Default)]
     struct Screen(Arc<Mutex<String>>);
 
     impl TermLike for Screen {
         fn width(&self) -> u16 {
-            40
+            80
         }
         fn move_cursor_up(&self, _: usize) -> io::Result<()> {
             self.write_str("\n")
@@ -219,16 +231,24 @@ mod tests {
     fn running_steps_are_below_the_bar_and_finished_ones_above() {
         let screen = Screen::default();
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-        let mut tty = Tty::on(target, Box::new(screen.clone()), Verbosity::Normal, false);
+        let left = Left::new(Limits::new(2, false), seconds(&[200, 4]));
+        let mut tty = Tty::on(target, Box::new(screen.clone()), Verbosity::Normal, false, left);
         let steps = [build("pkg/init", &[]), push("pkg/init", &[0])];
         let zero = StepIndex(0);
         tty.event(&steps, &Event::Started(zero));
-        tty.event(&steps, &Event::Line(zero, "\x1b[1mRUN make\x1b[0m && make install".to_owned()));
+        tty.event(
+            &steps,
+            &Event::Line(
+                zero,
+                "\x1b[1mRUN make\x1b[0m && make everything that there is to be made && make install".to_owned(),
+            ),
+        );
         tty.event(&steps, &Event::Line(zero, String::new()));
         screen.take();
         tty.tick(&steps, Duration::from_secs(65));
         let shown = screen.take();
-        assert!(shown.contains("[                        ] building 0/2,"), "{shown}");
+        let bar = "[                        ] building 0/2, 1 running, 1m 05s, about 2 min left";
+        assert!(shown.contains(bar), "{shown}");
         assert!(shown.contains(" pkg/init linux/amd64 1m 05s  RUN make"), "{shown}");
         assert!(!shown.contains("install"), "cut to the width: {shown}");
         tty.event(&steps, &Event::Done(zero, Duration::from_millis(1200)));

@@ -5,6 +5,7 @@
 //!
 //! * `queue`: which step may start next; plain data, no I/O.
 //! * `priority`: which ready step is the most urgent.
+//! * `estimate`: how long it takes, by going through it without doing anything.
 //! * `scheduler`: starts workers, waits for them, stops on failure and interruption.
 //! * `worker`: one step, from its first log line to its result.
 //! * `logs`: the full log of each step in a file.
@@ -12,6 +13,7 @@
 //! * `executor`: does a step of a plan for real, on the engine and the registry.
 
 mod channel;
+mod estimate;
 mod event;
 mod executor;
 mod logs;
@@ -24,6 +26,7 @@ pub(crate) mod testing;
 mod worker;
 
 pub use channel::{Events, Teller, channel};
+pub use estimate::{estimate, left};
 pub use event::{Event, Failure, FailureClass, Outcome};
 pub use executor::{Executor, Means};
 pub use logs::{Logs, StepLog, short_name};

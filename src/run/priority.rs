@@ -4,6 +4,7 @@
 //! known it is the number of steps that need it, directly or not; then the order of the plan decides.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::{Step, StepIndex, StepKind};
@@ -41,22 +42,23 @@ pub fn priorities(steps: &[Step], expected: &[Option<Duration>], dependents: &[V
 
 /// The expected time of each step: where it is not known, the mean of the known ones of the same kind; zero where there
 /// are none.
-fn times(steps: &[Step], expected: &[Option<Duration>]) -> Vec<Duration> {
+pub(super) fn times(steps: &[Step], expected: &[Option<Duration>]) -> Vec<Duration> {
     let known = |step: usize| expected.get(step).copied().flatten();
-    let mean = |kind: StepKind| {
-        let of_kind = steps.iter().enumerate().filter(|(_, step)| step.kind() == kind);
-        let (count, sum) = of_kind
-            .filter_map(|(index, _)| known(index))
-            .fold((0_u32, Duration::ZERO), |(count, sum), time| (count + 1, sum.saturating_add(time)));
-        sum.checked_div(count).unwrap_or_default()
-    };
-    let means = [StepKind::Fetch, StepKind::Build, StepKind::Push, StepKind::Index].map(|kind| (kind, mean(kind)));
-    let mean_of = |kind| means.iter().find(|(of, _)| *of == kind).map_or(Duration::ZERO, |(_, mean)| *mean);
-    steps.iter().enumerate().map(|(index, step)| known(index).unwrap_or_else(|| mean_of(step.kind()))).collect()
+    let mut of_kind: BTreeMap<StepKind, (u32, Duration)> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        if let Some(time) = known(index) {
+            let (count, sum) = of_kind.entry(step.kind()).or_default();
+            *count += 1;
+            *sum = sum.saturating_add(time);
+        }
+    }
+    let mean = |kind| of_kind.get(&kind).and_then(|(count, sum)| sum.checked_div(*count)).unwrap_or_default();
+    steps.iter().enumerate().map(|(index, step)| known(index).unwrap_or_else(|| mean(step.kind()))).collect()
 }
 
-/// What needs a step stands behind it, so one pass from the end sees every dependent before what it needs.
-fn longest_paths(times: &[Duration], dependents: &[Vec<StepIndex>]) -> Vec<Duration> {
+/// The longest path of time from the start of each step. What needs a step stands behind it, so one pass from the end
+/// sees every dependent before what it needs.
+pub(super) fn longest_paths(times: &[Duration], dependents: &[Vec<StepIndex>]) -> Vec<Duration> {
     let mut paths = times.to_vec();
     for step in (0..paths.len()).rev() {
         let longest = dependents[step].iter().map(|dependent| paths[dependent.index()]).max().unwrap_or_default();

@@ -13,6 +13,7 @@ mod changes;
 mod dirty;
 mod dry_run;
 mod emulation;
+mod expected;
 mod failure;
 mod full;
 mod options;

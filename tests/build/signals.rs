@@ -5,6 +5,7 @@ use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::expected::measured;
 use super::{Bench, set, told_set};
 use crate::support::run;
 
@@ -74,6 +75,9 @@ fn an_interrupt_cancels_what_is_built_and_the_next_run_does_it() {
     assert!(said.contains("Cancelled pkg/slow linux/amd64"), "{said}");
     assert!(said.contains("interrupted: "), "{said}");
     let bench = &slow.bench;
+    let measured = measured(bench);
+    assert!(measured.contains_key("build:tools/base@linux/amd64"), "what was done counts: {measured:?}");
+    assert!(!measured.contains_key("build:pkg/slow@linux/amd64"), "{measured:?}");
     assert_eq!(bench.tags("slow"), set([]));
     assert!(!Bench::on_builder(&bench.reference("pkg/slow")));
 

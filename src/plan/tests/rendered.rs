@@ -135,7 +135,7 @@ fn a_package_that_is_wanted_on_skipped_platforms_only_is_said_to_be_so() {
     let plan = world.plan();
     assert_eq!(plan.ids(), ["build:b@linux/amd64"]);
     assert_eq!(lines(&notes(&plan)), ["not built here: 1", "  wanted on skipped platforms only  a"]);
-    let json: Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
+    let json: Value = serde_json::from_str(&crate::plan::json(&plan, None)).unwrap();
     assert_eq!(json["idle"], json!([{"id": "a", "reason": "all-skipped"}]));
 }
 
@@ -161,7 +161,7 @@ fn the_json_has_every_node_and_every_step_by_name() {
     let mut world = world([Pkg::new("base"), Pkg::new("user").from("t/base:now").arg("A=1")]);
     world.request.publish = Some(Publish::default());
     world.published_here("base");
-    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan())).unwrap();
+    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan(), None)).unwrap();
     assert_eq!(plan["schema_version"], 1);
     let base = &plan["nodes"][0];
     assert_eq!(
