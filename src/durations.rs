@@ -183,11 +183,11 @@ mod tests {
     fn what_a_step_took_is_expected_of_it_the_next_time_and_of_no_other() {
         let state = tempfile::tempdir().unwrap();
         let (a, pushed) = (build("pkg/a", &[]), push("pkg/a", &[]));
-        open(state.path(), &[]).record([(&a, Duration::from_secs(60)), (&pushed, Duration::from_secs(2))]).unwrap();
+        open(state.path(), &[]).record([(&a, Duration::from_mins(1)), (&pushed, Duration::from_secs(2))]).unwrap();
         let steps = [pushed, a, build("pkg/b", &[]), index("pkg/a", &[])];
         assert_eq!(
             open(state.path(), &[]).expected(&steps),
-            [Some(Duration::from_secs(2)), Some(Duration::from_secs(60)), None, None]
+            [Some(Duration::from_secs(2)), Some(Duration::from_mins(1)), None, None]
         );
         let other = Durations::open(state.path(), Path::new("/other"), BTreeSet::new());
         assert_eq!(other.expected(&steps), [None; 4], "another workspace");
