@@ -76,7 +76,7 @@ impl Bench {
             registries: Vec::new(),
             tags: vec![self.name(name)],
         };
-        self.engine.build(&request, &RegistryAuth::default(), sink()).await.unwrap()
+        self.engine.build(&request, &RegistryAuth::default(), sink()).await.unwrap().id
     }
 
     async fn store(&self, from: &str, name: &str, wanted: &str) {
