@@ -15,6 +15,8 @@ mod publish_args;
 mod registry_args;
 mod remote_tag;
 mod show_tag;
+#[cfg(test)]
+mod statements_page;
 mod tag_args;
 mod verify;
 mod yml_args;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::context;
 use super::decide::Decided;
 use super::demand::{Demand, unnamed};
 use super::findings::Published;
@@ -33,6 +34,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     for index in 0..decided.nodes.len() {
         problems.extend(problems_of_node(request, &decided, index));
     }
+    problems.extend(context::problems(inputs, &decided));
     if request.trust {
         problems.extend(trusted::problems(inputs, Repository::of(inputs, request), &decided));
     }

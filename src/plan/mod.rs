@@ -10,6 +10,7 @@
 
 mod assemble;
 mod base_keys;
+mod context;
 mod decide;
 mod demand;
 mod expected;

@@ -1,6 +1,8 @@
 //! Why a plan cannot be run, as far as the plan itself finds it out.
 
-use miette::Diagnostic;
+use std::sync::Arc;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
 use super::node::Place;
@@ -64,6 +66,34 @@ pub enum PlanError {
         /// The package.
         package: String,
         /// File and line.
+        place: String,
+    },
+    /// An extra source is to be put where no build sees it.
+    #[error("`{destination}` is no path inside the build context")]
+    #[diagnostic(
+        code(plan::outside_context),
+        help("what stands behind the `:` is relative to the package directory and stays below it: remove the `..`")
+    )]
+    OutsideContext {
+        /// As cleaned.
+        destination: String,
+        /// The build yml.
+        #[source_code]
+        source_code: NamedSource<Arc<str>>,
+        /// The entry.
+        #[label("this extra source")]
+        span: SourceSpan,
+    },
+    /// Images are to be placed in a build context, and nobody says where.
+    #[error("the docker-images of `{package}` ({place}) have no `target` and no `target-dir`")]
+    #[diagnostic(
+        code(plan::no_target),
+        help("add `target-dir: PATH` for a tar file of each image, or `target: FILE` for one of them all")
+    )]
+    NoTarget {
+        /// The package.
+        package: String,
+        /// File and line of the first one.
         place: String,
     },
     /// A release exists, and is another image.
@@ -138,6 +168,8 @@ impl Fault for PlanError {
             | Self::IllegalName { .. }
             | Self::Outdated { .. }
             | Self::OtherCommit { .. }
+            | Self::OutsideContext { .. }
+            | Self::NoTarget { .. }
             | Self::Unsigned { .. }
             | Self::ReleaseTaken { .. } => Class::Repository,
         }

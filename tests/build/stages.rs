@@ -109,8 +109,12 @@ fn options_that_do_not_go_together_are_refused() {
         let refused = bench.kitmake(arguments).with_code(2);
         assert!(refused.stderr.contains(code), "{}", refused.stderr);
     }
-    for arguments in [&["push", "--release", "-x"][..], &["push", "--force-release"], &["push", "--nobuild", "--force"]]
-    {
+    for arguments in [
+        &["push", "--release", "-x"][..],
+        &["push", "--force-release"],
+        &["push", "--nobuild", "--force"],
+        &["build", "--pull", "--force"],
+    ] {
         bench.kitmake(arguments).with_code(2);
     }
 }

@@ -16,7 +16,7 @@ fn given<'a>(env: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
 #[test]
 fn presets_say_where_the_package_comes_from_and_what_it_is_called() {
     let bench = Bench::new(&[
-        ("pkg/a/build.yml", "org: ORG\nimage: shown\ngitrepo: https://git.example.org/x\n"),
+        ("pkg/a/build.yml", "org: ORG\nimage: shown\ntag: v1-{{.Hash}}\ngitrepo: https://git.example.org/x\n"),
         ("pkg/a/Dockerfile", SHOW),
     ]);
     bench.build(&["pkg/a"]);

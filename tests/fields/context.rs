@@ -49,7 +49,30 @@ fn extra_sources_join_the_context_with_their_links_and_modes_and_a_later_one_win
 }
 
 #[test]
-fn a_destination_outside_the_context_fails_the_build_and_puts_nothing_there() {
+fn everything_on_disk_is_in_the_context_whatever_is_ignored() {
+    let bench = Bench::new(&[
+        ("build.yml", "org: ORG\nimage: root\n"),
+        ("Dockerfile", "FROM scratch\nCOPY . /context\n"),
+        (".gitignore", "ignored\n"),
+        (".dockerignore", "*\n"),
+        ("sub/tracked", "tracked"),
+    ]);
+    bench.monorepo.write("ignored", "of git");
+    bench.build(&["."]);
+    let files = bench.files(".");
+    let context = files.path().join("context");
+    for (path, expected) in [("ignored", "of git"), ("sub/tracked", "tracked"), (".dockerignore", "*\n")] {
+        assert_eq!(text(&context, path), expected, "{path}");
+    }
+    assert!(text(&context, ".git/HEAD").starts_with("ref: "), "a package may be a whole repository");
+
+    bench.monorepo.write("ignored", "changed");
+    bench.build(&["."]);
+    assert_eq!(text(bench.files(".").path(), "context/ignored"), "changed", "the tag is the same, the image is not");
+}
+
+#[test]
+fn a_destination_outside_the_context_is_refused_before_anything_is_built() {
     for destination in ["../out", "lib/../../out"] {
         let yml = format!("org: ORG\nimage: a\nextra-sources: ['../../common:{destination}']\n");
         let bench = Bench::new(&[
@@ -57,9 +80,11 @@ fn a_destination_outside_the_context_fails_the_build_and_puts_nothing_there() {
             ("pkg/a/Dockerfile", "FROM scratch\nCOPY . /context\n"),
             ("common/file", "text"),
         ]);
-        let built = bench.monorepo.kitmake(&["build", "pkg/a"]);
-        assert_ne!(built.code, Some(0), "{}", built.stderr);
-        assert!(built.stderr.contains("is no path inside the build context"), "{}", built.stderr);
+        for verb in ["plan", "build"] {
+            let refused = bench.monorepo.kitmake(&[verb, "pkg/a"]).with_code(3);
+            assert!(refused.stderr.contains("plan::outside_context"), "{}", refused.stderr);
+            assert!(refused.stderr.contains("pkg/a/build.yml:3:"), "{}", refused.stderr);
+        }
         assert!(!super::on_engine(&bench.reference("pkg/a")), "{destination}");
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Bench, files, text};
-use crate::support::{Registry, docker, fixtures, manifest, run, skopeo};
+use crate::support::{Monorepo, Registry, docker, fixtures, manifest, run, skopeo};
 
 /// The outside images with a digest, by name.
 fn outside() -> BTreeMap<String, String> {
@@ -88,6 +88,15 @@ fn images_are_placed_in_files_of_their_own_or_in_one_and_what_the_tree_has_there
     assert!(archive.iter().all(|(_, tags)| tags.is_null()));
     assert_eq!(bench.monorepo.git(&["status", "--porcelain"]), "", "the tree is left alone");
     assert_eq!(bench.monorepo.read("pkg/list/sub/images/old.tar"), "of another time");
+}
+
+#[test]
+fn images_that_are_to_be_put_nowhere_are_refused_before_anything_is_built() {
+    let yml = format!("image: a\ndepends:\n  docker-images:\n    list: ['linuxkit/x@{}']\n", outside()["greeting"]);
+    let monorepo = Monorepo::with_files(&[("pkg/a/build.yml", &yml), ("pkg/a/Dockerfile", "FROM scratch\n")]);
+    let refused = monorepo.kitmake(&["plan", "--offline", "--assume-missing"]).with_code(3);
+    assert!(refused.stderr.contains("plan::no_target") && refused.stderr.contains("build.yml:4"), "{}", refused.stderr);
+    monorepo.kitmake(&["show-tag", "pkg/a"]).with_code(0);
 }
 
 #[test]
