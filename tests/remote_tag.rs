@@ -112,6 +112,22 @@ fn within_a_repository_a_tag_is_written_and_nothing_else() {
 }
 
 #[test]
+fn a_tag_that_is_taken_from_another_image_is_told_with_its_digest() {
+    let registry = Registry::start();
+    publish(&registry, "replaced");
+    let (from, to) = (named(&registry, "team/image:1"), named(&registry, "team/image:v1"));
+    let told = remote_tag(&[&from, &to]).with_code(0);
+    assert_eq!(told.stderr.lines().count(), 1, "{}", told.stderr);
+    let before = skopeo(&["inspect", "--format", "{{.Digest}}", "--tls-verify=false", &format!("docker://{to}")]);
+
+    publish(&registry, "replacing");
+    let told = remote_tag(&[&from, &to]).with_code(0);
+    let lines: Vec<&str> = told.stderr.lines().collect();
+    assert_eq!(lines[1], format!("{to} was {}", before.trim()), "{}", told.stderr);
+    assert_eq!(manifest(&to), manifest(&from), "linuxkit replaces it, too");
+}
+
+#[test]
 fn another_repository_of_the_registry_takes_the_blobs_over() {
     let registry = Registry::start();
     publish(&registry, "mount");

@@ -21,7 +21,8 @@ use crate::workspace::{self, KitmakeYml};
 ///
 /// Within a repository this writes a tag and nothing else. To another repository or registry the image is copied as it is,
 /// with all its platforms; what is there already is left alone, so that a copy that broke off can be repeated. Nothing is
-/// done if TO is FROM already. A name without a tag means `latest`. Exit code 2 if FROM is not there.
+/// done if TO is FROM already; if TO is another image its digest is told and the tag is taken from it. A name without a tag
+/// means `latest`. Exit code 2 if FROM is not there.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   kitmake remote-tag linuxkit/init:$HASH linuxkit/init:v1.2
@@ -81,17 +82,19 @@ fn remote_tag(place: &Place, args: &RemoteTagArgs, runtime: &Runtime) -> Result<
     copied.ok_or_else(|| Error::Absent { image: args.from.to_string() }.into())
 }
 
-/// One line.
+/// One line, and another one if the name was taken from another image: with its digest that can be undone.
 fn told(args: &RemoteTagArgs, copied: &Copied) -> String {
     let RemoteTagArgs { from, to, .. } = args;
     let digest = &copied.descriptor.digest;
     let Moved { manifests, mounted, transferred, bytes } = copied.moved;
-    match copied.tag {
+    let replaced = copied.replaced.as_ref().map(|replaced| format!("{to} was {replaced}\n")).unwrap_or_default();
+    let done = match copied.tag {
         Retagged::Already => format!("nothing to do: {to} is {digest}\n"),
         Retagged::Written if from.same_repository(to) => format!("tagged {to} as {digest}\n"),
         Retagged::Written => format!(
             "copied {to} as {digest}: {manifests} further manifests, {mounted} blobs mounted, {transferred} blobs with \
              {bytes} bytes transferred\n"
         ),
-    }
+    };
+    done + &replaced
 }

@@ -52,6 +52,8 @@ pub struct Copied {
     pub descriptor: Descriptor,
     /// Whether it had the name before.
     pub tag: Retagged,
+    /// The digest of another image that had the name before.
+    pub replaced: Option<String>,
     /// What had to be moved for it.
     pub moved: Moved,
 }
@@ -93,15 +95,17 @@ impl Client {
         let Some(manifest) = self.own_manifest(from).await? else { return Ok(None) };
         let Manifest { descriptor, bytes } = manifest;
         let there = self.head_of(&Target::of(to)).await?;
-        if there.is_some_and(|there| there.digest == descriptor.digest) {
-            return Ok(Some(Copied { descriptor, tag: Retagged::Already, moved: Moved::default() }));
+        let replaced = there.map(|there| there.digest);
+        if replaced.as_ref() == Some(&descriptor.digest) {
+            let (tag, moved) = (Retagged::Already, Moved::default());
+            return Ok(Some(Copied { descriptor, tag, replaced: None, moved }));
         }
         let mut work = Copier::new(self, from, to);
         if !from.same_repository(to) {
             work.parts(&bytes, DEPTH).await?;
         }
         self.put_manifest(to, &descriptor.media_type, bytes).await?;
-        Ok(Some(Copied { descriptor, tag: Retagged::Written, moved: work.moved }))
+        Ok(Some(Copied { descriptor, tag: Retagged::Written, replaced, moved: work.moved }))
     }
 }
 
