@@ -119,29 +119,30 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
     out
 }
 
-/// One line per step in their order; the push of an image goes with its build, and an index with the pushes before it.
+/// One line per step in their order; what is done with an image goes with its build, and an index with the last push
+/// before it.
 fn steps(out: &mut String, plan: &Plan) {
-    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
-    let pushed: BTreeSet<usize> =
-        plan.steps.iter().filter(|step| step.kind() == StepKind::Push).filter_map(|step| step.node).collect();
-    let shown: Vec<&Step> = plan
-        .steps
-        .iter()
-        .filter(|step| match step.kind() {
-            StepKind::Push => step.node.is_none_or(|node| !built.contains(&node)),
-            StepKind::Index | StepKind::Notarize | StepKind::Sign => step.needs.is_empty(),
-            StepKind::Store => step.node.is_none_or(|node| !built.contains(&node)),
-            StepKind::Fetch | StepKind::Load | StepKind::Build | StepKind::Release => true,
-        })
-        .collect();
-    let kind = |step: &Step| match built_node(step) {
-        Some(node) if pushed.contains(&node) => "build, push".to_owned(),
-        _ => step.kind().to_string(),
-    };
-    let width = shown.iter().map(|step| kind(step).len()).max().unwrap_or_default();
-    let rows = shown.iter().map(|step| [step.title.clone(), why(plan, step), step.reference.clone()]);
-    for (step, row) in shown.iter().zip(aligned(rows.collect())) {
-        let _ = writeln!(out, "  {:<width$}  {row}", kind(step));
+    let mut rows: Vec<(&Step, Vec<String>)> = Vec::new();
+    let mut row_of: Vec<usize> = Vec::new();
+    for step in &plan.steps {
+        let follows = match step.kind() {
+            StepKind::Store | StepKind::Push | StepKind::Index | StepKind::Notarize | StepKind::Sign => {
+                step.needs.last()
+            }
+            StepKind::Fetch | StepKind::Load | StepKind::Build | StepKind::Release => None,
+        };
+        let row = follows.map_or(rows.len(), |needed| row_of[needed.index()]);
+        row_of.push(row);
+        match rows.get_mut(row) {
+            Some((_, verbs)) => verbs.push(step.kind().to_string()),
+            None => rows.push((step, vec![step.kind().to_string()])),
+        }
+    }
+    let verbs: Vec<String> = rows.iter().map(|(_, verbs)| verbs.join(", ")).collect();
+    let width = verbs.iter().map(String::len).max().unwrap_or_default();
+    let columns = rows.iter().map(|(step, _)| [step.title.clone(), why(plan, step), step.reference.clone()]);
+    for (verbs, row) in verbs.iter().zip(aligned(columns.collect())) {
+        let _ = writeln!(out, "  {verbs:<width$}  {row}");
     }
 }
 

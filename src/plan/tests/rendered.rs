@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::graph::testing::Pkg;
+use crate::image::Reference;
 use crate::plan::testing::{World, amd64, arm64, world};
-use crate::plan::{OnOutdated, Platforms, Publish, notes, text};
+use crate::plan::{OnOutdated, Platforms, Publish, Release, notes, text};
+use crate::presence::Fact;
 
 fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
@@ -43,10 +45,10 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
         lines(&text),
         [
             "fetch 1, build 3, push 2, index 2; 2 of 8 nodes present",
-            "  build, push  pkg/alone linux/amd64    missing                t/alone:now",
-            "  build        tools/tools linux/amd64  missing, for pkg/user  t/tools:now",
-            "  fetch        tools/base linux/amd64   not on the builder     t/base:now",
-            "  build, push  pkg/user linux/amd64     missing                t/user:now",
+            "  build, push, index  pkg/alone linux/amd64    missing                t/alone:now",
+            "  build               tools/tools linux/amd64  missing, for pkg/user  t/tools:now",
+            "  fetch               tools/base linux/amd64   not on the builder     t/base:now",
+            "  build, push, index  pkg/user linux/amd64     missing                t/user:now",
             "stale pins: 1",
             "  pkg/alone/Dockerfile:1  t/tools:then  (tools/tools is now)",
             "outdated, made from other inputs: 1",
@@ -57,6 +59,30 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
             "  pkg/broken@linux/amd64  `${NONE}` on line 2: no value for `NONE`",
             "not built here: 1",
             "  linux/amd64  pkg/foreign",
+        ]
+    );
+}
+
+#[test]
+fn what_is_done_with_an_image_and_its_index_stands_beside_its_build() {
+    let mut world = world([Pkg::new("a").arches(&["amd64", "arm64"])]);
+    world.request.platforms = Platforms::Arches;
+    world.request.cache = true;
+    world.request.publish = Some(Publish { notarize: true, sign: true, ..Publish::default() });
+    let release = Release { name: "v1".to_owned(), force: false };
+    world.request.publish.as_mut().unwrap().release = Some(release);
+    let image = "t/a:now".parse().unwrap();
+    world.registered(&image).release = Fact::No;
+    for tag in ["t/a:now", "t/a:v1"] {
+        world.facts.trusted.insert(tag.parse::<Reference>().unwrap().canonical().to_string(), Fact::No);
+    }
+    assert_eq!(
+        lines(&text(&world.plan(), false)),
+        [
+            "build 2, store 2, push 2, index 1, release 1, notarize 1, sign 1; 0 of 2 nodes present",
+            "  build, store, push               a linux/amd64  missing       t/a:now",
+            "  build, store, push, index, sign  a linux/arm64  missing       t/a:now",
+            "  release, notarize                a              not released  t/a:v1",
         ]
     );
 }
