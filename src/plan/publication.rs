@@ -10,7 +10,7 @@ use super::demand::{Demand, arches};
 use super::trusted::is_notarized;
 use super::{Inputs, Publish, Request};
 use crate::image::{Platform, Reference};
-use crate::presence::Fact;
+use crate::presence::{Fact, Released};
 use crate::workspace::{PackageId, Workspace};
 
 /// The architectures of which linuxkit looks for a `tag-arch` when it makes an index, those of former years included.
@@ -119,7 +119,7 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
             Fact::Yes(there) if Some(there.digest.as_str()) == listing => Due::No,
             // The index may come out as it is; the run compares again.
             Fact::Yes(_) if due.index && !due.pushes.iter().any(|&push| decided.is_built(push)) => Due::Yes,
-            Fact::Yes(_) if !release.force => Due::Taken,
+            Fact::Yes(there) if !release.force && !may_extend(there, decided, &due) => Due::Taken,
             _ => Due::Yes,
         };
     }
@@ -129,6 +129,16 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         due.notarize.retain(|tag| !is_notarized(inputs, tag, listing));
     }
     due
+}
+
+/// Whether a release is an earlier state of the index and still will be: whatever it lists is pushed as it is. So each
+/// architecture can release from a machine of its own.
+fn may_extend(there: &Released, decided: &Decided, due: &Publication) -> bool {
+    let mut pushed = due.pushes.iter().map(|&push| decided.nodes[push].platform.normal());
+    there.earlier.as_ref().is_some_and(|listed| {
+        let listed: BTreeSet<Platform> = listed.iter().map(Platform::normal).collect();
+        pushed.all(|platform| !listed.contains(&platform))
+    })
 }
 
 /// Whether what is there and is to be signed is so already: the index and its images, or the images alone.

@@ -10,7 +10,7 @@ mod key_label;
 mod registry;
 mod trusted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
@@ -78,6 +78,16 @@ pub struct Cached {
     pub listed: bool,
 }
 
+/// What the tag of a release names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The digest of the index, or of whatever it is.
+    pub digest: String,
+    /// The platforms that it lists, if the index of the package lists the same images for them: then it is an earlier state
+    /// of that index, which may be extended. `None` if it is something else.
+    pub earlier: Option<BTreeSet<Platform>>,
+}
+
 /// What a registry has of one `image:tag`.
 #[derive(Debug, Clone)]
 pub struct Registered {
@@ -88,7 +98,7 @@ pub struct Registered {
     /// What `tag-arch` names, for the platforms asked about.
     pub arch_tags: BTreeMap<Platform, Fact<Found>>,
     /// What the tag of a release names.
-    pub release: Fact<Descriptor>,
+    pub release: Fact<Released>,
     /// Whether what is there is signed, by digest: the index, the images that it lists, and each `tag-arch`. Empty where
     /// nobody asked.
     pub signed: BTreeMap<String, Fact<()>>,
@@ -154,7 +164,7 @@ impl Facts {
 
     /// What the registry has as the release of `name`.
     #[must_use]
-    pub fn release(&self, name: &Reference) -> &Fact<Descriptor> {
+    pub fn release(&self, name: &Reference) -> &Fact<Released> {
         self.registry.get(&name.canonical().to_string()).map_or(&Fact::NotAsked, |registered| &registered.release)
     }
 

@@ -5,10 +5,10 @@ use std::collections::btree_map::Entry;
 
 use futures_util::future::join_all;
 
-use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered};
+use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered, Released};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
-use crate::registry::{self, Client, Content, Descriptor, ImageConfig, Manifest};
+use crate::registry::{self, Client, Content, Descriptor, ImageConfig, Index, Manifest};
 use crate::signature::{self, PublicKey};
 
 /// All questions to registries at once, by the canonical form of `image:tag` there.
@@ -40,12 +40,14 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
     });
     let release = async {
         match &question.release {
-            Some(name) => answer(client.own_manifest(&image.with_tag(name)).await).map(|manifest| manifest.descriptor),
+            Some(name) => answer(client.own_manifest(&image.with_tag(name)).await),
             None => Fact::NotAsked,
         }
     };
     let asked = tokio::join!(ask_index(client, image, question), join_all(suffixed), release);
-    let ((listing, mut index), arch_tags, release) = asked;
+    let ((manifest, mut index), arch_tags, release) = asked;
+    let release = release.map(|release| released(image, &release, manifest.as_ref()));
+    let listing = manifest.map(|manifest| manifest.descriptor);
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
     if let Fact::Yes(listed) = &index {
         index = match without_vanished(client, image, listed, &arch_tags).await {
@@ -73,6 +75,17 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
         }
     }
     Registered { index, listing, arch_tags, release, signed: BTreeMap::new() }
+}
+
+/// What a release is, compared with the index of the package.
+fn released(image: &Reference, release: &Manifest, own: Option<&Manifest>) -> Released {
+    let index = |manifest: &Manifest| match manifest.content(&image.to_string()) {
+        Ok(Content::Index(index)) => Some(index),
+        _ => None,
+    };
+    let earlier = own.and_then(index).zip(index(release)).filter(|(own, release)| own.contains(release));
+    let platforms = |release: Index| release.entries().iter().filter_map(registry::Entry::platform).collect();
+    Released { digest: release.descriptor.digest.clone(), earlier: earlier.map(|(_, release)| platforms(release)) }
 }
 
 /// Whether everything that is there is signed, by digest.
@@ -129,14 +142,30 @@ async fn ask_index(
     client: &Client,
     image: &Reference,
     question: &Question,
-) -> (Option<Descriptor>, Fact<BTreeMap<Platform, Found>>) {
+) -> (Option<Manifest>, Fact<BTreeMap<Platform, Found>>) {
     let manifest = if question.written { client.own_manifest(image).await } else { client.manifest(image).await };
-    let manifest = match answer(manifest) {
+    let mut manifest = match answer(manifest) {
         Fact::Yes(manifest) => manifest,
         nothing => return (None, nothing.map(|_| BTreeMap::new())),
     };
+    if !question.written && client.has_mirrors(image) && lacks_a_platform(&manifest, image, question) {
+        // A mirror may have kept an index of former times: that it lacks a platform is for the registry to say.
+        match client.own_manifest(image).await {
+            Ok(Some(own)) => manifest = own,
+            Ok(None) => {}
+            Err(problem) => return (Some(manifest), Fact::Unknown(problem)),
+        }
+    }
     let listed = listed(client, image, question, &manifest).await;
-    (Some(manifest.descriptor), listed)
+    (Some(manifest), listed)
+}
+
+/// Whether what is there is an index that does not list a platform that matters.
+fn lacks_a_platform(manifest: &Manifest, image: &Reference, question: &Question) -> bool {
+    match manifest.content(&image.to_string()) {
+        Ok(Content::Index(index)) => question.platforms.iter().any(|platform| index.entry(platform).is_none()),
+        _ => false,
+    }
 }
 
 async fn listed(
@@ -145,32 +174,16 @@ async fn listed(
     question: &Question,
     manifest: &Manifest,
 ) -> Fact<BTreeMap<Platform, Found>> {
-    let platforms = &question.platforms;
     let content = match manifest.content(&image.to_string()) {
         Ok(content) => content,
         Err(problem) => return Fact::Unknown(problem),
     };
-    let Content::Index(mut index) = content else {
+    let Content::Index(index) = content else {
         let found = answer(image_facts(client, image, None).await);
         return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
     };
-    // A mirror may have kept an index of former times: that it lacks a platform is for the registry to say.
-    if !question.written
-        && client.has_mirrors(image)
-        && platforms.iter().any(|platform| index.entry(platform).is_none())
-    {
-        match client
-            .own_manifest(image)
-            .await
-            .and_then(|own| own.map(|own| own.content(&image.to_string())).transpose())
-        {
-            Ok(Some(Content::Index(own))) => index = own,
-            Ok(_) => {}
-            Err(problem) => return Fact::Unknown(problem),
-        }
-    }
-    let listed =
-        platforms.iter().filter_map(|platform| Some((platform.clone(), of_entry(index.entry(platform)?, platform))));
+    let listed = question.platforms.iter();
+    let listed = listed.filter_map(|platform| Some((platform.clone(), of_entry(index.entry(platform)?, platform))));
     Fact::Yes(listed.collect())
 }
 

@@ -185,6 +185,19 @@ impl Index {
         Self { manifests, annotations: existing.map(|index| index.annotations.clone()).unwrap_or_default() }
     }
 
+    /// Whether this index lists all images of another, each for the same platform, so that the other may be an earlier
+    /// state of it. That an index lists nothing says nothing.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        let mut images = other.manifests.iter().filter(|entry| entry.attests().is_none()).peekable();
+        let normal = |entry: &Entry| entry.platform().map(|platform| platform.normal());
+        let listed = |image: &Entry| {
+            let same = |own: &&Entry| own.descriptor.digest == image.descriptor.digest;
+            self.manifests.iter().filter(same).any(|own| normal(own) == normal(image))
+        };
+        images.peek().is_some() && images.all(listed)
+    }
+
     /// The same index with these annotations in the place of those of the same name.
     #[must_use]
     pub fn with_annotations(mut self, annotations: &BTreeMap<String, String>) -> Self {
@@ -263,6 +276,19 @@ mod tests {
         let new = Index::union(Some(&old), &[entry("linux/amd64", "c"), entry("linux/riscv64", "d")]);
         assert_eq!(digests(&new), [digest(b"c"), digest(b"a"), digest(b"d")]);
         assert_eq!(new.entry(&"linux/amd64".parse().unwrap()), Some(&entry("linux/amd64", "c")));
+    }
+
+    #[test]
+    fn an_index_contains_its_earlier_states_whatever_they_attest() {
+        let [amd64, arm64] = ["linux/amd64", "linux/arm64"].map(|platform| entry(platform, platform));
+        let of = |entries: &[Entry]| Index::union(None, entries);
+        let whole = of(&[amd64.clone(), arm64.clone()]);
+        let earlier = of(&[amd64.clone(), attestation("linux/amd64")]);
+        assert!(whole.contains(&earlier) && whole.contains(&whole));
+        assert!(!earlier.contains(&whole), "it lacks a platform");
+        assert!(!whole.contains(&of(&[entry("linux/amd64", "another image")])));
+        assert!(!whole.contains(&of(&[entry("linux/s390x", "linux/amd64")])), "another platform");
+        assert!(!whole.contains(&of(&[])));
     }
 
     #[test]

@@ -47,16 +47,31 @@ impl Publisher {
         Self { client, key, trust }
     }
 
-    /// Makes a release, unless somebody made another one of that name since the plan.
+    /// Makes a release, or extends one that is an earlier state of the same index; never replaces another one unless
+    /// forced. Who extends it at the same time may have read an older index, so it is read again after it was written.
     pub(super) async fn release(&self, from: &Reference, to: &Reference, force: bool) -> Result<(), Problem> {
-        let manifest = self.manifest(from).await?;
-        let there = self.client.own_manifest(to).await?;
-        if !force && there.is_some_and(|there| there.descriptor.digest != manifest.descriptor.digest) {
-            return Err(ExecuteError::Released { image: to.to_string() }.into());
+        for attempt in 1..=INDEX_ATTEMPTS {
+            let manifest = self.manifest(from).await?;
+            let there = self.client.own_manifest(to).await?;
+            if let Some(there) = there {
+                if there.descriptor.digest == manifest.descriptor.digest {
+                    return Ok(());
+                }
+                if !force && !is_earlier(&there, &manifest, to)? {
+                    return Err(ExecuteError::Released { image: to.to_string() }.into());
+                }
+            }
+            if attempt > 1 {
+                tokio::time::sleep(jitter(INDEX_WAIT * (attempt - 1))).await;
+            }
+            // Another writer may write the index meanwhile; the release is what was compared.
+            let by_digest = format!("{}@{}", from.name(), manifest.descriptor.digest).parse();
+            self.client.retag(&by_digest.unwrap_or_else(|_| from.clone()), to).await?;
+            if force {
+                return Ok(());
+            }
         }
-        // Another writer may write the index meanwhile; the release is what was compared.
-        let by_digest = format!("{}@{}", from.name(), manifest.descriptor.digest).parse();
-        self.client.retag(&by_digest.unwrap_or_else(|_| from.clone()), to).await.map(drop)
+        Err(ExecuteError::Contended { image: to.to_string() }.into())
     }
 
     /// Adds tags with the digest and size that they have on the registry to the trust data.
@@ -205,6 +220,15 @@ impl Publisher {
     }
 }
 
+/// Whether a manifest is an index, and an earlier state of another one.
+fn is_earlier(there: &Manifest, manifest: &Manifest, about: &Reference) -> Result<bool, Problem> {
+    let about = about.to_string();
+    Ok(match (there.content(&about)?, manifest.content(&about)?) {
+        (Content::Index(there), Content::Index(index)) => index.contains(&there),
+        _ => false,
+    })
+}
+
 /// A wait of up to this length, so that writers who met once do not meet again.
 fn jitter(longest: Duration) -> Duration {
     // The standard library seeds each of these from the system's random numbers.
@@ -230,7 +254,8 @@ mod tests {
         let stub = Stub::start(move |asked| {
             let name = asked.path.rsplit('/').next().unwrap_or_default();
             if asked.method == "PUT" {
-                stored.lock().unwrap().insert(name.to_owned(), asked.body.clone());
+                let by_digest = (digest(&asked.body), asked.body.clone());
+                stored.lock().unwrap().extend([(name.to_owned(), asked.body.clone()), by_digest]);
                 on_put(&stored, name);
                 return Answer::status(201).after(jitter(Duration::from_millis(10)));
             }
@@ -337,6 +362,38 @@ mod tests {
         assert_eq!(stub.count("PUT", "/v2/org/image/manifests/1"), 1);
         let problem = write(&publisher, &image, &[amd64, arm64]).await.unwrap_err();
         assert_eq!(problem.code(), "run::vanished");
+    }
+
+    #[tokio::test]
+    async fn a_release_of_several_machines_grows_with_the_index_and_no_other_is_replaced() {
+        let (stub, store, publisher, image) = registry(|_, _| {}).await;
+        let release = image.with_tag("v1");
+        let writers = platforms().into_iter().map(|platform| {
+            let (store, publisher, image, release) = (store.clone(), publisher.clone(), image.clone(), release.clone());
+            tokio::spawn(async move {
+                push(&store, &platform);
+                write(&publisher, &image, &[platform]).await?;
+                publisher.release(&image, &release, false).await
+            })
+        });
+        for ended in futures_util::future::join_all(writers).await {
+            ended.unwrap().unwrap();
+        }
+        assert_eq!(index(&publisher, &release).await, index(&publisher, &image).await);
+
+        let writes = stub.count("PUT", "/v2/org/image/manifests/v1");
+        publisher.release(&image, &release, false).await.unwrap();
+        assert_eq!(stub.count("PUT", "/v2/org/image/manifests/v1"), writes);
+
+        let other = image.with_tag("2");
+        let platform = Platform::linux("amd64");
+        let text = store.lock().unwrap()["1-amd64"].clone();
+        store.lock().unwrap().insert("2-amd64".to_owned(), [text, b" ".to_vec()].concat());
+        write(&publisher, &other, &[platform]).await.unwrap();
+        let refused = publisher.release(&other, &release, false).await.unwrap_err();
+        assert_eq!(refused.code(), "run::released");
+        publisher.release(&other, &release, true).await.unwrap();
+        assert_eq!(index(&publisher, &release).await, index(&publisher, &other).await);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use crate::graph::testing::Pkg;
 use crate::image::{Platform, Reference};
 use crate::plan::testing::{World, amd64, arm64, digest, refused, world};
 use crate::plan::{Action, Platforms, Publish, Release, State};
-use crate::presence::Fact;
+use crate::presence::{Fact, Released};
 use crate::registry::Descriptor;
 
 /// What an index may list beside the platforms of the package.
@@ -45,6 +45,11 @@ fn image() -> Reference {
 fn index(content: &str) -> Descriptor {
     let digest = crate::registry::digest(content.as_bytes());
     Descriptor { media_type: crate::registry::media_type::OCI_INDEX.to_owned(), digest, size: 1 }
+}
+
+/// A release of this content that is no earlier state of the index.
+fn released(content: &str) -> Fact<Released> {
+    Fact::Yes(Released { digest: index(content).digest, earlier: None })
 }
 
 #[test]
@@ -158,17 +163,17 @@ fn a_release_is_a_step_of_the_registry_alone() {
 #[test]
 fn a_release_that_is_the_index_already_is_left() {
     let mut world = releasing(false);
-    world.registered(&image()).release = Fact::Yes(index("the index"));
+    world.registered(&image()).release = released("the index");
     assert!(world.plan().is_empty());
 }
 
 #[test]
 fn a_release_that_is_another_index_is_overwritten_by_force_only() {
     let mut world = releasing(false);
-    world.registered(&image()).release = Fact::Yes(index("another"));
+    world.registered(&image()).release = released("another");
     assert_eq!(world.plan().codes(), ["plan::release_taken"]);
     let mut world = releasing(true);
-    world.registered(&image()).release = Fact::Yes(index("another"));
+    world.registered(&image()).release = released("another");
     assert_eq!(world.steps(), ["release:a"]);
 }
 
@@ -179,10 +184,26 @@ fn a_release_waits_for_an_index_that_is_to_be_written_and_what_is_built_never_is
     let plan = world.plan();
     assert_eq!(plan.ids(), ["index:a", "release:a"]);
     assert_eq!(plan.needs("release:a"), ["index:a"]);
-    world.registered(&image()).release = Fact::Yes(index("the index"));
+    world.registered(&image()).release = released("the index");
     assert_eq!(world.steps(), ["index:a", "release:a"], "the index may come out as it was released");
     world.request.force = true;
     assert_eq!(world.plan().codes(), ["plan::release_taken"], "what is built anew is another image");
+}
+
+#[test]
+fn a_release_that_is_an_earlier_state_of_the_index_is_extended_unless_an_image_of_it_is_replaced() {
+    let mut world = releasing(false);
+    let earlier = |platform| Fact::Yes(Released { digest: index("older").digest, earlier: Some([platform].into()) });
+    world.registered(&image()).release = earlier(amd64());
+    assert_eq!(world.steps(), ["release:a"]);
+
+    // This machine adds arm64.
+    world.registered(&image()).arch_tags.insert(arm64(), Fact::No);
+    world.registered(&image()).index = Fact::No;
+    world.in_index(&image(), &amd64(), None);
+    assert_eq!(world.steps(), ["build:a@linux/arm64", "push:a@linux/arm64", "index:a", "release:a"]);
+    world.registered(&image()).release = earlier(arm64());
+    assert_eq!(world.plan().codes(), ["plan::release_taken"], "what is built is another image than the released one");
 }
 
 #[test]
