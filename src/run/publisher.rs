@@ -381,9 +381,9 @@ mod tests {
         }
         assert_eq!(index(&publisher, &release).await, index(&publisher, &image).await);
 
-        let writes = stub.count("PUT", "/v2/org/image/manifests/v1");
+        let puts = stub.count("PUT", "/v2/org/image/manifests/v1");
         publisher.release(&image, &release, false).await.unwrap();
-        assert_eq!(stub.count("PUT", "/v2/org/image/manifests/v1"), writes);
+        assert_eq!(stub.count("PUT", "/v2/org/image/manifests/v1"), puts);
 
         let other = image.with_tag("2");
         let platform = Platform::linux("amd64");
