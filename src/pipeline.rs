@@ -104,6 +104,12 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
     Ok(Surveyed { workspace, tags, graph, selected })
 }
 
+/// The packages that further selectors name, sorted; with `!` alone, all others.
+pub fn select(surveyed: &Surveyed, selectors: &[String], current: &str) -> Result<Vec<PackageId>, Problem> {
+    let named = selector::named(&surveyed.workspace, &selectors_or(selectors, "."), current, None)?;
+    named.select(&surveyed.graph, &selector::Changed::new())
+}
+
 fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {
     files.iter().try_for_each(|file| workspace.add_build_args(packages, file))
 }
@@ -230,14 +236,10 @@ fn tags_to_trust(
 
 /// The packages that count as missing where their presence cannot be asked.
 fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<PackageId>, Problem> {
-    let Surveyed { workspace, graph, .. } = surveyed;
     Ok(match &settings.assume_missing {
         AssumeMissing::Nothing => BTreeSet::new(),
-        AssumeMissing::Everything => workspace.ids().collect(),
-        AssumeMissing::These(selectors) => {
-            let named = selector::named(workspace, &selectors_or(selectors, "."), &settings.current, None)?;
-            named.select(graph, &selector::Changed::new())?.into_iter().collect()
-        }
+        AssumeMissing::Everything => surveyed.workspace.ids().collect(),
+        AssumeMissing::These(selectors) => select(surveyed, selectors, &settings.current)?.into_iter().collect(),
     })
 }
 

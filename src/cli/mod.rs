@@ -3,12 +3,14 @@
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
 mod build;
+mod deps;
 #[cfg(test)]
 mod flags_page;
 mod graph;
 mod legacy;
 mod options;
 mod output;
+mod path;
 mod plan;
 mod provenance;
 mod publish_args;
@@ -41,7 +43,7 @@ pub mod exit {
     pub const REPOSITORY: u8 = 3;
     /// Engine, registry, authentication or network.
     pub const INFRASTRUCTURE: u8 = 4;
-    /// `--check`: something is to be done; `verify`: something is not signed, or not there.
+    /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none.
     pub const TO_DO: u8 = 5;
 }
 
@@ -55,6 +57,7 @@ Examples:
   kitmake push --release v1        give the index of each package the tag v1, too
   kitmake plan --check             exit code 5 if anything is to be built
   kitmake show-tag pkg/init        org/image:tag, as `linuxkit pkg show-tag` prints it
+  kitmake rdeps tools/base         what needs it, how, and where that is written
   kitmake graph --format dot | dot -Tsvg > graph.svg
 
 A selector is a path, a glob, an image name, or a folder, which selects all below it. Marks around it follow the graph:
@@ -64,7 +67,7 @@ A selector is a path, a glob, an image name, or a folder, which selects all belo
 Quote `!`, `^`, `*` and `[` from the shell.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done, verify: something is not signed; 6 built but not pushed; 130 interrupted;
+5 --check: something is to be done, verify: something is not signed, path: there is none; 6 built but not pushed; 130 interrupted;
 143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
@@ -128,6 +131,12 @@ enum Verb {
     RemoteTag(remote_tag::RemoteTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
+    /// List what packages need
+    Deps(deps::DepsArgs),
+    /// List what needs packages
+    Rdeps(deps::DepsArgs),
+    /// Show why a package needs another one
+    Path(path::PathArgs),
     /// Say which published images are signed by a key
     Verify(verify::VerifyArgs),
 }
@@ -152,6 +161,9 @@ pub fn main() -> ExitCode {
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
         Verb::RemoteTag(args) => remote_tag::run(&place, &output, &args, &runtime()),
         Verb::Graph(args) => graph::run(&place, &output, &args),
+        Verb::Deps(args) => deps::run(&place, &output, &args, deps::Direction::Needs),
+        Verb::Rdeps(args) => deps::run(&place, &output, &args, deps::Direction::Uses),
+        Verb::Path(args) => path::run(&place, &output, &args),
         Verb::Verify(args) => verify::run(&place, &output, &args, &runtime()),
     };
     let code = ended.unwrap_or_else(|problems| {

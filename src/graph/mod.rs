@@ -14,6 +14,7 @@ mod lkt;
 mod order;
 mod outputs;
 mod paths;
+mod query;
 pub mod render;
 mod repositories;
 pub mod selector;
@@ -55,6 +56,21 @@ pub enum Kind {
     BuildArg,
     /// `depends.docker-images` of a build yml.
     DockerImage,
+}
+
+impl Kind {
+    /// As it is printed, and as it is called in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::CopyFrom => "copy-from",
+            Self::MountFrom => "mount-from",
+            Self::ExtraSource => "extra-source",
+            Self::BuildArg => "build-arg",
+            Self::DockerImage => "docker-image",
+        }
+    }
 }
 
 /// What an edge means.

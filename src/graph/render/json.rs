@@ -39,8 +39,9 @@ struct JsonPackage<'a> {
     problem: Option<String>,
 }
 
+/// An edge for JSON.
 #[derive(Debug, Serialize)]
-struct JsonEdge<'a> {
+pub struct JsonEdge<'a> {
     from: &'a PackageName,
     to: Option<&'a PackageName>,
     sort: Sort,
@@ -53,26 +54,33 @@ struct JsonEdge<'a> {
     platforms: &'a [Platform],
 }
 
+impl<'a> JsonEdge<'a> {
+    /// An edge between packages of this workspace.
+    #[must_use]
+    pub fn new(workspace: &'a Workspace, edge: &'a Edge) -> Self {
+        let name = |id: PackageId| &workspace.package(id).name;
+        Self {
+            from: name(edge.from),
+            to: edge.to.map(name),
+            sort: edge.sort,
+            kind: edge.kind,
+            reference: &edge.reference,
+            state: edge.state,
+            file: &edge.file,
+            line: edge.line,
+            platforms: &edge.platforms,
+        }
+    }
+}
+
 /// The graph for JSON: all packages, or those `selected` with all that they need; and the edges that leave them.
 #[must_use]
 pub fn json<'a>(graph: &'a Graph, workspace: &'a Workspace, tags: &Tags, selected: Option<&[PackageId]>) -> Json<'a> {
     let shown = shown(graph, workspace, selected);
-    let name = |id: PackageId| &workspace.package(id).name;
-    let edge = |edge: &'a Edge| JsonEdge {
-        from: name(edge.from),
-        to: edge.to.map(name),
-        sort: edge.sort,
-        kind: edge.kind,
-        reference: &edge.reference,
-        state: edge.state,
-        file: &edge.file,
-        line: edge.line,
-        platforms: &edge.platforms,
-    };
     Json {
         schema_version: SCHEMA_VERSION,
         packages: shown.iter().map(|&id| package(graph, workspace, tags, id)).collect(),
-        edges: shown.iter().flat_map(|&id| graph.edges_of(id)).map(edge).collect(),
+        edges: shown.iter().flat_map(|&id| graph.edges_of(id)).map(|edge| JsonEdge::new(workspace, edge)).collect(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! repository gives the same bytes.
 
 mod dot;
+mod edges;
 mod json;
 mod mermaid;
 
@@ -16,7 +17,8 @@ use crate::workspace::{PackageId, Workspace};
 use super::{Edge, Graph, State};
 
 pub use dot::{DotOptions, dot};
-pub use json::{Json, json};
+pub use edges::{EdgesJson, edges_json, edges_text};
+pub use json::{Json, JsonEdge, json};
 pub use mermaid::mermaid;
 
 /// How the arrow between two packages is drawn; of several edges between them the first of these counts.

@@ -1,0 +1,65 @@
+//! `kitmake path A B`: why one package needs another one.
+
+use clap::Args;
+
+use super::deps::{Format, print};
+use super::options::Place;
+use super::output::Output;
+use super::tag_args::TagArgs;
+use super::yml_args::YmlArgs;
+use super::{Ended, exit};
+use crate::image::Platform;
+use crate::pipeline;
+
+/// Arguments of `path`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kitmake path pkg/init tools/base   a shortest chain by which the first needs the second
+
+One edge per line: who needs whom, how, FILE:LINE. Stale pins and inputs count, on whatever platform.
+Exit codes: 0 there is a chain; 5 there is none.")]
+pub(super) struct PathArgs {
+    /// The package that needs; a selector of several means any of them
+    #[arg(value_name = "A")]
+    from: String,
+    /// The package that is needed; a selector of several means any of them
+    #[arg(value_name = "B")]
+    to: String,
+    /// The form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    ymls: YmlArgs,
+    #[command(flatten)]
+    tags: TagArgs,
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
+    let one = |problem| vec![problem];
+    let (root, current) = place.root().map_err(one)?;
+    let directory = place.working_directory().map_err(one)?;
+    let question = pipeline::Survey {
+        root: &root,
+        current: &current,
+        selectors: vec![".".to_owned()],
+        workspace: &args.ymls.options(),
+        build_arg_files: &[],
+        tags: &args.tags.options(&place.environment, &directory),
+        platforms: None,
+    };
+    let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
+    let select = |selector: &String| pipeline::select(&surveyed, std::slice::from_ref(selector), &current);
+    let (from, to) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
+    let chain = surveyed.graph.path(&from, &to);
+    print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;
+    let (a, b) = (&args.from, &args.to);
+    match &chain {
+        Some(chain) if chain.is_empty() => output.say(&format!("`{a}` and `{b}` have a package in common\n")),
+        Some(_) => {}
+        None if surveyed.graph.path(&to, &from).is_some() => {
+            output.say(&format!("`{a}` does not need `{b}`; it is `{b}` that needs `{a}`\n"));
+        }
+        None => output.say(&format!("`{a}` does not need `{b}`, nor the other way round\n")),
+    }
+    Ok(if chain.is_some() { exit::DONE } else { exit::TO_DO })
+}

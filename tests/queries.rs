@@ -1,0 +1,85 @@
+//! Questions about the graph: what needs what, through whom, and what a change would touch.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be read here fails the test")]
+
+mod support;
+
+use support::{Monorepo, Output};
+
+/// The first three columns of each line; the place behind them.
+fn rows(output: &Output) -> Vec<(String, String)> {
+    let row = |line: &str| {
+        let (columns, place) = line.rsplit_once("  ").expect("each line ends with a place");
+        (columns.split_whitespace().collect::<Vec<_>>().join(" "), place.to_owned())
+    };
+    output.stdout.lines().map(row).collect()
+}
+
+/// That each place is a line of a file that names the image or the directory of the second package.
+fn assert_places(monorepo: &Monorepo, rows: &[(String, String)]) {
+    for (columns, place) in rows {
+        let needed = columns.split(' ').nth(1).unwrap().split(':').next().unwrap();
+        let name = needed.rsplit('/').next().unwrap();
+        let (file, line) = place.rsplit_once(':').unwrap();
+        let text = monorepo.read(file);
+        let line = text.lines().nth(line.parse::<usize>().unwrap() - 1).unwrap();
+        assert!(line.contains(name) || line.contains('$') || line.contains("@lkt"), "{columns}: {place}: {line}");
+    }
+}
+
+#[test]
+fn each_edge_is_one_line_with_the_place_where_it_is_written() {
+    let monorepo = Monorepo::new();
+    let direct = monorepo.kitmake(&["deps", "pkg/init"]).with_code(0);
+    let direct = rows(&direct);
+    assert_places(&monorepo, &direct);
+    let columns: Vec<&str> = direct.iter().map(|(columns, _)| columns.as_str()).collect();
+    assert!(columns.contains(&"pkg/init pkg/runc from"), "{columns:?}");
+    assert!(columns.iter().all(|columns| columns.starts_with("pkg/init ")), "{columns:?}");
+
+    let all = rows(&monorepo.kitmake(&["deps", "--transitive", "pkg/init"]).with_code(0));
+    assert_places(&monorepo, &all);
+    assert!(direct.iter().all(|row| all.contains(row)) && all.len() > direct.len());
+    // The other direction has the same edges.
+    for (columns, place) in &all {
+        let needed = columns.split(' ').nth(1).unwrap();
+        let back = rows(&monorepo.kitmake(&["rdeps", needed]).with_code(0));
+        assert!(back.iter().any(|row| row.1 == *place && row.0 == *columns), "{columns}: {back:?}");
+    }
+}
+
+#[test]
+fn edges_for_programs_are_those_of_the_graph() {
+    let monorepo = Monorepo::new();
+    let edges = monorepo.kitmake(&["rdeps", "-t", "--format", "json", "tools/base"]).with_code(0).json();
+    let graph = monorepo.kitmake(&["graph", "--format", "json"]).with_code(0).json();
+    let (edges, all) = (edges["edges"].as_array().unwrap().clone(), graph["edges"].as_array().unwrap());
+    assert!(!edges.is_empty() && edges.iter().all(|edge| all.contains(edge)));
+    let external = monorepo.kitmake(&["deps", "--external", "**", "--format", "json"]).with_code(0).json();
+    assert_eq!(external["edges"].as_array().unwrap(), all);
+}
+
+#[test]
+fn a_package_without_edges_is_said_to_have_none() {
+    let monorepo = Monorepo::new();
+    let nothing = monorepo.kitmake(&["deps", "tools/base"]).with_code(0);
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "it needs no package of this workspace\n"));
+    let unknown = monorepo.kitmake(&["rdeps", "tools/bsae"]).with_code(2);
+    assert!(unknown.stderr.contains("did you mean `tools/base`?"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_path_is_a_chain_from_the_first_to_the_second_or_plainly_none() {
+    let monorepo = Monorepo::new();
+    let path = rows(&monorepo.kitmake(&["path", "pkg/init", "tools/compiler"]).with_code(0));
+    assert_places(&monorepo, &path);
+    let ends: Vec<Vec<&str>> = path.iter().map(|(columns, _)| columns.split(' ').take(2).collect()).collect();
+    assert_eq!((ends[0][0], ends[ends.len() - 1][1]), ("pkg/init", "tools/compiler"));
+    assert!(ends.windows(2).all(|pair| pair[0][1] == pair[1][0]), "{ends:?}");
+
+    let backwards = monorepo.kitmake(&["path", "tools/compiler", "pkg/init"]).with_code(5);
+    let said = "`tools/compiler` does not need `pkg/init`; it is `pkg/init` that needs `tools/compiler`\n";
+    assert_eq!((backwards.stdout.as_str(), backwards.stderr.as_str()), ("", said));
+    let none = monorepo.kitmake(&["path", "pkg/runc", "pkg/init^..."]).with_code(0);
+    assert_eq!((none.stdout.as_str(), none.stderr.contains("in common")), ("", true));
+}
