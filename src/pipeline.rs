@@ -16,7 +16,7 @@ use crate::image::{Platform, Reference};
 use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
-use crate::presence::{Facts, Places, Question, ask};
+use crate::presence::{Facts, Places, Question, ask, ask_more};
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::run::Means;
@@ -198,13 +198,18 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         }
     };
     let asking = async { tokio::join!(ask(&questions, &places), may_run) };
-    let (facts, runs): (Facts, _) = runtime.block_on(asking);
+    let (mut facts, runs): (Facts, _) = runtime.block_on(asking);
     request.runs = runs;
 
     let mut memo = Memo::open(&settings.environment.cache, &settings.root);
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
-    let plan = plan::plan(inputs, &request, &demand);
+    let mut plan = plan::plan(inputs, &request, &demand);
+    if let Some(client) = places.client.filter(|_| !plan.more.is_empty()) {
+        runtime.block_on(ask_more(&plan.more, client, &mut facts));
+        let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
+        plan = plan::plan(inputs, &request, &demand);
+    }
     let (engine, cpus) = match engine {
         Ok((engine, info)) => (Ok(engine), info.cpus.max(1)),
         Err(problem) => (Err(problem), 1),

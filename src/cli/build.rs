@@ -73,11 +73,14 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
 /// One line.
 fn nothing_to_do(plan: &Plan) -> String {
     let count = |state| plan.nodes.iter().filter(|node| node.selected && node.state == state).count();
-    let present = count(State::Present) + count(State::Outdated);
+    let present = count(State::Present) + count(State::UnknownOrigin) + count(State::Outdated);
     let mut line = format!("nothing to do: {present} present");
-    for (state, words) in
-        [(State::Outdated, "of them outdated"), (State::NotBuildable, "not buildable"), (State::Blocked, "blocked")]
-    {
+    for (state, words) in [
+        (State::UnknownOrigin, "of them of unknown origin"),
+        (State::Outdated, "of them outdated"),
+        (State::NotBuildable, "not buildable"),
+        (State::Blocked, "blocked"),
+    ] {
         if count(state) > 0 {
             let _ = write!(line, ", {} {words}", count(state));
         }

@@ -12,9 +12,9 @@ use super::publication::{Due, Publication, indexed_platforms, publications, sign
 use super::steps::steps;
 use super::trusted::{self, Repository};
 use super::verdict::Supply;
-use super::{Inputs, OnOutdated, Plan, Request};
+use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
-use crate::presence::Fact;
+use crate::presence::{Fact, MoreQuestions};
 use crate::problem::Problem;
 use crate::workspace::PackageId;
 
@@ -38,6 +38,11 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     if request.trust {
         problems.extend(trusted::problems(inputs, Repository::of(inputs, request), &decided));
     }
+    problems.extend(unsatisfiable::problems(inputs, request, &decided));
+    let more = MoreQuestions {
+        components: decided.settled.iter().filter_map(|settled| settled.unread.clone()).collect(),
+        external: unsatisfiable::questions(inputs, request, &decided),
+    };
     let publications = publications(inputs, request, demand, &decided);
     for due in &publications {
         problems.extend(problems_of_publication(inputs, request, &decided, due));
@@ -54,6 +59,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         problems: distinct(problems),
         warnings: distinct(warnings),
         broken_elsewhere,
+        more,
     }
 }
 
@@ -118,7 +124,7 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
         let why = base.unwrap_or_else(|| "dirty".to_owned());
         return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
     }
-    if !request.build && request.pushes_images() && node.state == State::Missing {
+    if !request.build && request.pushes_images() && node.state.is_absent() {
         let (package, image) = (node.name.to_string(), node.reference.clone());
         return Some(PlanError::NotThere { package, platform: node.platform.to_string(), image }.into());
     }

@@ -12,6 +12,7 @@ use super::findings::{Findings, Published, Subject, Vouching};
 use super::key::Components;
 use super::node::{Node, Reason, State};
 use super::recipe::Recipe;
+use super::record::Unsaid;
 use super::verdict::{Case, Supply, Verdict};
 use super::{Inputs, Request};
 use crate::git::PackageTag;
@@ -35,6 +36,8 @@ pub(super) struct Settled {
     pub(super) published: Published,
     /// Whether linuxkit's cache has it.
     pub(super) cached: bool,
+    /// An image on a registry that was made from other inputs, and was not asked from which.
+    pub(super) unread: Option<Reference>,
 }
 
 /// All nodes of a demand, settled.
@@ -71,6 +74,10 @@ pub(super) fn decide(inputs: Inputs<'_>, request: &Request, demand: &Demand) -> 
     let (nodes, settled) = slots.into_iter().flatten().unzip();
     let mut decided = Decided { nodes, settled, order, positions };
     decided.pull_in(inputs.graph);
+    for index in 0..decided.nodes.len() {
+        decided.nodes[index].built = decided.is_built(index);
+    }
+    decided.say_what_indexes_lack(inputs, request);
     if request.pushes_images() {
         decided.say_what_is_not_published();
     }
@@ -98,7 +105,7 @@ impl Decided {
     /// Whether the plan has an image of a node that was asked for: it is built, or there already.
     pub(super) fn is_delivered(&self, index: usize) -> bool {
         let node = &self.nodes[index];
-        node.selected && (self.is_built(index) || matches!(node.state, State::Present | State::Outdated))
+        node.selected && (self.is_built(index) || node.state.is_there())
     }
 
     /// Whether a node is to be published, if anything is: nothing dirty ever is.
@@ -126,6 +133,24 @@ impl Decided {
     /// Whether a node that is to be published lacks its `tag-arch`.
     pub(super) fn is_pushed(&self, index: usize) -> bool {
         self.is_built(index) || !matches!(self.settled[index].published.arch_tag, Fact::Yes(()))
+    }
+
+    /// Says of each node that an existing index does not list which platforms that index has.
+    fn say_what_indexes_lack(&mut self, inputs: Inputs<'_>, request: &Request) {
+        for index in 0..self.nodes.len() {
+            let settled = &self.settled[index];
+            let Some(image) = settled.image.as_ref().filter(|_| !settled.dirty) else { continue };
+            let listed = inputs.facts.listed_platforms(&image.on(request.registry.as_deref()));
+            let lists = |platform: &Platform| listed.iter().any(|listed| listed.normal() == platform.normal());
+            if listed.is_empty() || lists(&self.nodes[index].platform) {
+                continue;
+            }
+            let package = self.nodes[index].package;
+            let of_package = self.nodes.iter().filter(|node| node.package == package).map(|node| &node.platform);
+            let lacking = of_package.filter(|platform| !lists(platform)).cloned().collect();
+            let reason = Reason::PartialIndex { listed: listed.iter().cloned().collect(), lacking };
+            self.nodes[index].reasons.push(reason);
+        }
     }
 
     fn say_what_is_not_published(&mut self) {
@@ -177,13 +202,26 @@ fn settle(
     let findings = subject.map_or_else(Findings::nothing, |subject| Findings::new(inputs, request, subject));
 
     let hindrance = hindrance(inputs, request, member, components.is_some() && image.is_some(), needed);
-    let case = Case { request, package, selected, vouching, definite, hindrance, findings: &findings };
+    let (findings_of, facts) = (&findings, inputs.facts);
+    let components_of = components.as_ref();
+    let case = Case {
+        request,
+        package,
+        selected,
+        vouching,
+        definite,
+        hindrance,
+        findings: findings_of,
+        components: components_of,
+        facts,
+    };
     let Verdict { state, supply, reasons: verdict } = case.verdict();
     let key = match &supply {
-        Supply::Build => own,
+        Supply::Build => own.clone(),
         Supply::Found(candidate) => subject.and_then(|subject| subject.key_of(&candidate.found)).cloned(),
         Supply::Open(_) | Supply::Nothing => None,
     };
+    let unread = subject.and_then(|subject| unread(request, subject, &findings, &verdict));
     let mut reasons = stale_pins(inputs, member);
     let dirty = dirt.is_some();
     reasons.extend(dirt);
@@ -197,10 +235,23 @@ fn settle(
         places: findings.candidates.iter().map(|candidate| candidate.place).collect(),
         reasons,
         selected,
+        built: false,
         key,
         components,
     };
-    (node, Settled { image, dirty, supply, needed: false, published: findings.published, cached: findings.cached })
+    let (published, cached) = (findings.published, findings.cached);
+    (node, Settled { image, dirty, supply, needed: false, published, cached, unread })
+}
+
+/// The image on a registry that a reason is about and that nobody asked for its components.
+fn unread(request: &Request, subject: Subject<'_>, findings: &Findings, reasons: &[Reason]) -> Option<Reference> {
+    let comparison = reasons.iter().find_map(Reason::comparison)?;
+    let other = findings.candidates.iter().find(|candidate| candidate.place == comparison.place)?;
+    let remote = subject.image.on(request.registry.as_deref());
+    (comparison.unsaid == Some(Unsaid::NotAsked))
+        .then(|| format!("{}@{}", remote.name(), other.found.digest))?
+        .parse()
+        .ok()
 }
 
 /// Why a node is dirty: by itself, or by what it is built on.

@@ -74,13 +74,22 @@ pub(super) struct Findings {
     pub(super) published: Published,
     /// Whether linuxkit's cache has it, and where linuxkit looks for it.
     pub(super) cached: bool,
+    /// Whether the registry's index is there, and lists other platforms only.
+    pub(super) listed_elsewhere: bool,
 }
 
 impl Findings {
     /// What is known of a node without a name.
     pub(super) fn nothing() -> Self {
         let published = Published { arch_tag: Fact::No, index: Fact::No };
-        Self { candidates: Vec::new(), chosen: None, unanswered: Vec::new(), published, cached: false }
+        Self {
+            candidates: Vec::new(),
+            chosen: None,
+            unanswered: Vec::new(),
+            published,
+            cached: false,
+            listed_elsewhere: false,
+        }
     }
 
     /// Looks at all places.
@@ -124,7 +133,11 @@ impl Findings {
             // An index that lists another image than the right `tag-arch` was not written to the end.
             index: subject.counts(index, listed, in_the_way(listed, replaced || tagged == Some(Origin::Same))),
         };
-        Self { candidates, chosen, unanswered, published, cached }
+        let listed_elsewhere = inputs.facts.listed_platforms(&subject.image.on(request.registry.as_deref()));
+        let same = |listed: &Platform| listed.normal() == subject.platform.normal();
+        let listed_elsewhere =
+            subject.vouching != Vouching::Dirty && !listed_elsewhere.is_empty() && !listed_elsewhere.iter().any(same);
+        Self { candidates, chosen, unanswered, published, cached, listed_elsewhere }
     }
 
     /// Whether a registry has the node, and only as made from other inputs.

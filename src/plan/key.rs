@@ -10,14 +10,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::image::Platform;
 use crate::presence::KeyLabel;
 
 /// What a node's image is made from. The serialised form is what is hashed: a change of it is a new
 /// [`KeyLabel::VERSION`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Components {
     /// [`KeyLabel::VERSION`].
     pub version: u32,
@@ -50,7 +50,7 @@ pub struct Components {
     /// References to all other images, by their text.
     pub external: Vec<String>,
     /// Patterns for what of the package directory does not enter the context.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
 }
 
@@ -77,10 +77,11 @@ impl Components {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn components() -> Components {
+    /// Those of a small package.
+    pub(in crate::plan) fn components() -> Components {
         Components {
             version: KeyLabel::VERSION,
             name: "fixtures/init".to_owned(),

@@ -14,6 +14,7 @@ mod context;
 mod decide;
 mod demand;
 mod expected;
+pub mod difference;
 mod findings;
 pub mod key;
 mod node;
@@ -21,6 +22,7 @@ mod problem;
 mod publication;
 mod publish;
 mod recipe;
+pub mod record;
 mod render;
 mod request;
 mod step;
@@ -30,18 +32,19 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod trusted;
+mod unsatisfiable;
 mod verdict;
 
 use std::collections::BTreeMap;
 
 use crate::git::Tags;
 use crate::graph::Graph;
-use crate::presence::Facts;
+use crate::presence::{Facts, MoreQuestions};
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
 pub use expected::{Expected, rough};
-pub use node::{Idle, IdleReason, Node, Place, Reason, State};
+pub use node::{Doubt, Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
 pub use render::{json, notes, stale_pin_count, text};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
@@ -81,6 +84,8 @@ pub struct Plan {
     pub warnings: Vec<Problem>,
     /// Packages with problems that this plan does not touch.
     pub broken_elsewhere: usize,
+    /// What has to be asked for the same plan to say more.
+    pub more: MoreQuestions,
 }
 
 impl Plan {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::difference::Comparison;
 use super::key::Components;
 use crate::image::Platform;
 use crate::presence::KeyLabel;
@@ -11,12 +12,18 @@ use crate::workspace::{PackageId, PackageName};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Some usable place has it.
+    /// Some usable place has it, made from what is here.
     Present,
+    /// Some usable place has it, and it does not say what it was made from.
+    UnknownOrigin,
     /// A usable place has an image under the tag that was made from other inputs.
     Outdated,
     /// No usable place has it.
     Missing,
+    /// No usable place has it, but the registry's index is there for other platforms.
+    PartialIndex,
+    /// It is made from files that are not committed: built under a tag of its own, and never pushed.
+    Dirty,
     /// A question failed on which the node hangs.
     Unknown,
     /// The Dockerfile cannot be built for this platform, or there is none.
@@ -25,6 +32,20 @@ pub enum State {
     NotBuiltHere,
     /// It needs a node that can neither be had nor built.
     Blocked,
+}
+
+impl State {
+    /// Whether a usable place has it.
+    #[must_use]
+    pub fn is_there(self) -> bool {
+        matches!(self, Self::Present | Self::UnknownOrigin | Self::Outdated)
+    }
+
+    /// Whether it is known that no usable place has it, and it can be built.
+    #[must_use]
+    pub fn is_absent(self) -> bool {
+        matches!(self, Self::Missing | Self::PartialIndex | Self::Dirty)
+    }
 }
 
 /// A place that has a node, the nearest first.
@@ -48,6 +69,20 @@ impl Place {
     }
 }
 
+/// Why an image cannot be compared with what is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// It carries no key.
+    NoKey,
+    /// Its key cannot be read.
+    MalformedKey,
+    /// Its key is that of another image, inherited through `FROM`.
+    ForeignKey,
+    /// What it is built on here is of unknown origin.
+    UnknownBase,
+}
+
 /// Why a node is what it is, or why a step is in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
@@ -66,18 +101,28 @@ pub enum Reason {
         node: String,
     },
     /// The image on the builder was made from other inputs, so it is not used.
-    OutdatedOnBuilder,
+    OutdatedOnBuilder(Comparison),
     /// The image that is there was made from other inputs.
-    Outdated,
+    Outdated(Comparison),
     /// The tag does not contain the tree hash, and the image that is there was made from other inputs or says nothing.
-    MutableTag,
+    MutableTag(Comparison),
+    /// The registry's index lists other platforms.
+    PartialIndex {
+        /// Those that it lists.
+        listed: Vec<Platform>,
+        /// Those of the plan that it does not list.
+        lacking: Vec<Platform>,
+    },
     /// A selected node needs it.
     NeededBy {
         /// The first node that needs it.
         node: String,
     },
-    /// The image that is there carries no key.
-    UnknownOrigin,
+    /// The image that is there cannot be compared.
+    UnknownOrigin {
+        /// Why not.
+        why: Doubt,
+    },
     /// A pin of its Dockerfile names a package of this repository with another tag.
     PinStale {
         /// As written.
@@ -122,6 +167,19 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The image that a reason is about, compared with what is here.
+    #[must_use]
+    pub fn comparison(&self) -> Option<&Comparison> {
+        match self {
+            Self::Outdated(comparison) | Self::OutdatedOnBuilder(comparison) | Self::MutableTag(comparison) => {
+                Some(comparison)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A package on a platform, and what the plan found out about it.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -141,6 +199,8 @@ pub struct Node {
     pub reasons: Vec<Reason>,
     /// Whether it was asked for, or only pulled in by another.
     pub selected: bool,
+    /// Whether it is built, once nothing keeps the plan from being run.
+    pub built: bool,
     /// The key of the image that its dependents would use; `None` where it is not known.
     pub key: Option<KeyLabel>,
     /// What its image is or would be made from; `None` where it cannot be built.

@@ -108,6 +108,25 @@ pub enum PlanError {
         /// The release.
         image: String,
     },
+    /// What is to be built is built on an image that is nowhere.
+    #[error("`{image}` is nowhere to be had for {platforms}, and `{package}` is to be built on it")]
+    #[diagnostic(code(plan::unsatisfiable_pin), help("{help}"))]
+    UnsatisfiablePin {
+        /// The package.
+        package: String,
+        /// The image.
+        image: String,
+        /// The platforms that it is needed for.
+        platforms: String,
+        /// What to do.
+        help: String,
+        /// The Dockerfile.
+        #[source_code]
+        source_code: Option<NamedSource<Arc<str>>>,
+        /// The reference.
+        #[label("this image")]
+        at: Option<SourceSpan>,
+    },
     /// A question that was not asked decides.
     #[error("nobody asked whether {place} has `{image}`")]
     #[diagnostic(
@@ -170,6 +189,7 @@ impl Fault for PlanError {
             | Self::OtherCommit { .. }
             | Self::OutsideContext { .. }
             | Self::NoTarget { .. }
+            | Self::UnsatisfiablePin { .. }
             | Self::Unsigned { .. }
             | Self::ReleaseTaken { .. } => Class::Repository,
         }

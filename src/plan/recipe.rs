@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Inputs;
 use super::key::Components;
+use super::record::Record;
 use crate::builder::{Archive, BuildRequest, ContextSource};
 use crate::git::{PackageTag, preset_args};
 use crate::graph::{NodeInputs, State};
 use crate::image::{Platform, Reference};
-use crate::presence::{KEY_LABEL, KeyLabel};
+use crate::presence::{COMPONENTS_LABEL, KEY_LABEL, KeyLabel};
 use crate::workspace::{BuildYml, PackageId};
 
 /// Build args that change with every commit, and so are no part of a key.
@@ -94,6 +95,7 @@ impl<'a> Recipe<'a> {
     pub(super) fn request(
         &self,
         key: &KeyLabel,
+        components: &Components,
         replaced: &BTreeMap<(usize, usize), String>,
         tags: &[Reference],
     ) -> BuildRequest {
@@ -101,6 +103,7 @@ impl<'a> Recipe<'a> {
         let dockerfile = workspace.package(self.package).dockerfile.as_ref();
         let mut labels = self.labels();
         labels.insert(KEY_LABEL.to_owned(), key.to_string());
+        labels.extend(Record::label(components).map(|record| (COMPONENTS_LABEL.to_owned(), record)));
         let archives = self.archives();
         let images = &self.build.docker_images;
         BuildRequest {

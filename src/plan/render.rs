@@ -98,7 +98,7 @@ pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
 #[must_use]
 pub fn text(plan: &Plan, verbose: bool) -> String {
     let mut out = String::new();
-    let present = |node: &&Node| matches!(node.state, State::Present | State::Outdated);
+    let present = |node: &&Node| node.state.is_there();
     let there = plan.nodes.iter().filter(present).count();
     let nodes = plural(plan.nodes.len(), "node");
     if !plan.problems.is_empty() {
@@ -311,8 +311,8 @@ fn why_built(node: &Node) -> String {
         Reason::Forced => Some("forced".to_owned()),
         Reason::Missing => Some("missing".to_owned()),
         Reason::AssumedMissing => Some("assumed missing".to_owned()),
-        Reason::OutdatedOnBuilder | Reason::Outdated => Some("made from other inputs".to_owned()),
-        Reason::MutableTag => Some("mutable tag, other inputs".to_owned()),
+        Reason::OutdatedOnBuilder(_) | Reason::Outdated(_) => Some("made from other inputs".to_owned()),
+        Reason::MutableTag(_) => Some("mutable tag, other inputs".to_owned()),
         Reason::Dirty => Some("dirty".to_owned()),
         Reason::BuiltOnDirty { .. } => Some("on a dirty base".to_owned()),
         Reason::NeededBy { node: by } => {

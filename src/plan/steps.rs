@@ -75,7 +75,7 @@ impl Composer<'_> {
         let decided = self.decided;
         let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
         let Some(recipe) = Recipe::new(self.inputs, node.package, &node.platform) else { return };
-        let (Some(image), Some(key)) = (&settled.image, &node.key) else { return };
+        let (Some(image), Some(key), Some(components)) = (&settled.image, &node.key, &node.components) else { return };
         let mut needs = Vec::new();
         let mut replaced = BTreeMap::new();
         let references = self.inputs.graph.nodes.get(&(node.package, node.platform.clone()));
@@ -94,7 +94,7 @@ impl Composer<'_> {
                 replaced.insert((reference.image.span.start, reference.image.span.end), name.to_string());
             }
         }
-        let mut action = recipe.request(key, &replaced, &self.names(image, &node.platform));
+        let mut action = recipe.request(key, components, &replaced, &self.names(image, &node.platform));
         for archive in &mut action.archives {
             for image in &mut archive.images {
                 let Ok(reference) = image.parse::<Reference>() else { continue };

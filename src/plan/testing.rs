@@ -80,6 +80,8 @@ impl World {
             cache: Fact::NotAsked,
             trusted: BTreeMap::new(),
             registry: BTreeMap::new(),
+            components: BTreeMap::new(),
+            external: BTreeMap::new(),
         };
         let mut world = Self { repo, facts, files: BTreeMap::new(), request, skipped: Vec::new() };
         for tag in world.repo.tags.packages.iter_mut().flatten().flatten() {
@@ -105,6 +107,7 @@ impl World {
                 Registered {
                     index: index.clone(),
                     listing: None,
+                    listed: BTreeSet::new(),
                     arch_tags,
                     release: Fact::No,
                     signed: BTreeMap::new(),
@@ -168,7 +171,7 @@ impl World {
     pub(super) fn builder_has(&mut self, name: &Reference, platform: &Platform, key: Option<KeyLabel>) {
         let Fact::Yes(images) = &mut self.facts.builder else { panic!("the builder has no store") };
         let digest = format!("id of {platform} {key:?}");
-        images.insert(name.canonical().to_string(), Found { platform: Some(platform.clone()), key, digest });
+        images.insert(name.canonical().to_string(), Found::new(Some(platform.clone()), key, digest));
     }
 
     /// The builder has a node, under the names that a build gives it.
@@ -187,7 +190,7 @@ impl World {
             self.facts.cache = Fact::Yes(BTreeMap::new());
         }
         let Fact::Yes(images) = &mut self.facts.cache else { return };
-        let found = Found { platform: Some(platform.clone()), key, digest: "id".to_owned() };
+        let found = Found::new(Some(platform.clone()), key, "id".to_owned());
         images.insert((image, platform.clone()), Cached { found, listed: true });
     }
 
@@ -203,6 +206,7 @@ impl World {
         let nothing = || Registered {
             index: Fact::No,
             listing: None,
+            listed: BTreeSet::new(),
             arch_tags: BTreeMap::new(),
             release: Fact::No,
             signed: BTreeMap::new(),
@@ -212,13 +216,13 @@ impl World {
 
     /// The registry has an image as `tag-arch`.
     pub(super) fn at_arch_tag(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
-        let found = Found { platform: Some(platform.clone()), key, digest: digest(image, platform) };
+        let found = Found::new(Some(platform.clone()), key, digest(image, platform));
         self.registered(image).arch_tags.insert(platform.clone(), Fact::Yes(found));
     }
 
     /// The registry's index lists an image.
     pub(super) fn in_index(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
-        let found = Found { platform: Some(platform.clone()), key, digest: digest(image, platform) };
+        let found = Found::new(Some(platform.clone()), key, digest(image, platform));
         let registered = self.registered(image);
         match &mut registered.index {
             Fact::Yes(listed) => drop(listed.insert(platform.clone(), found)),

@@ -1,8 +1,12 @@
 //! From what the places say to the state of a node, the reasons for it, and what a node that is built on it gets.
 
+use super::difference::{Comparison, compare};
 use super::findings::{Candidate, Findings, Origin, Vouching};
-use super::node::{Reason, State};
+use super::key::Components;
+use super::node::{Doubt, Place, Reason, State};
+use super::record::{Record, Unsaid};
 use super::{OnOutdated, Request};
+use crate::presence::{Fact, Facts};
 use crate::problem::Problem;
 use crate::workspace::PackageId;
 
@@ -31,6 +35,9 @@ pub(super) struct Case<'a> {
     /// Why it cannot be built.
     pub(super) hindrance: Option<(State, Reason)>,
     pub(super) findings: &'a Findings,
+    /// What the node is made from here.
+    pub(super) components: Option<&'a Components>,
+    pub(super) facts: &'a Facts,
 }
 
 /// What came of it.
@@ -85,39 +92,78 @@ impl Case<'_> {
         if build && self.forced() {
             reasons.push(Reason::Forced);
         }
+        let mut state = State::Present;
         if outdated {
-            reasons.push(Reason::Outdated);
-        } else if chosen.origin == Origin::Unknown && self.definite {
-            reasons.push(Reason::UnknownOrigin);
+            let published = || self.findings.candidates.iter().find(|candidate| candidate.place.is_registry());
+            let other = if chosen.origin == Origin::Other { Some(chosen) } else { published() };
+            reasons.push(Reason::Outdated(self.comparison(other)));
+            state = State::Outdated;
+        } else if chosen.origin == Origin::Unknown {
+            reasons.push(Reason::UnknownOrigin { why: self.doubt(chosen) });
+            state = State::UnknownOrigin;
         }
-        Verdict {
-            state: if outdated { State::Outdated } else { State::Present },
-            supply: if build { Supply::Build } else { Supply::Found(chosen.clone()) },
-            reasons,
-        }
+        Verdict { state, supply: if build { Supply::Build } else { Supply::Found(chosen.clone()) }, reasons }
     }
 
     /// No usable place is known to have it, and it can be built.
     fn absent(&self) -> Verdict {
         let unanswered = &self.findings.unanswered;
         let supply = if self.request.build { Supply::Build } else { Supply::Nothing };
+        let absent = match self.vouching {
+            Vouching::Dirty => State::Dirty,
+            _ if self.findings.listed_elsewhere => State::PartialIndex,
+            _ => State::Missing,
+        };
         let build = |state, reason| Verdict { state, supply: supply.clone(), reasons: vec![reason] };
+        let candidates = &self.findings.candidates;
+        let other = candidates.iter().find(|candidate| candidate.origin == Origin::Other).or(candidates.first());
         if unanswered.is_empty() {
             let reason = if self.findings.candidates.is_empty() {
                 Reason::Missing
             } else if self.vouching == Vouching::Content {
-                Reason::OutdatedOnBuilder
+                Reason::OutdatedOnBuilder(self.comparison(other))
             } else {
-                Reason::MutableTag
+                Reason::MutableTag(self.comparison(other))
             };
-            build(State::Missing, reason)
+            build(absent, reason)
         } else if self.request.assume_missing.contains(&self.package) {
-            build(State::Missing, Reason::AssumedMissing)
+            build(absent, Reason::AssumedMissing)
         } else if self.forced() {
             build(State::Unknown, Reason::Forced)
         } else {
             let reasons = unanswered.iter().map(|problem| Reason::Unanswered { why: problem.to_string() });
             Verdict { state: State::Unknown, supply: Supply::Open(unanswered.clone()), reasons: reasons.collect() }
         }
+    }
+
+    fn doubt(&self, chosen: &Candidate) -> Doubt {
+        match (&chosen.found.key, chosen.found.garbled) {
+            (None, true) => Doubt::MalformedKey,
+            (None, false) => Doubt::NoKey,
+            (Some(_), _) if self.definite => Doubt::ForeignKey,
+            (Some(_), _) => Doubt::UnknownBase,
+        }
+    }
+
+    /// An image that was made from other inputs, compared with what is here.
+    fn comparison(&self, other: Option<&Candidate>) -> Comparison {
+        let place = other.map_or(Place::Builder, |other| other.place);
+        match other.map_or(Err(Unsaid::NoComponents), |other| self.differing(other)) {
+            Ok(differs) => Comparison { place, differs, unsaid: None },
+            Err(unsaid) => Comparison { place, differs: Vec::new(), unsaid: Some(unsaid) },
+        }
+    }
+
+    fn differing(&self, other: &Candidate) -> Result<Vec<super::difference::Difference>, Unsaid> {
+        let found = &other.found;
+        let (Some(key), Some(here)) = (&found.key, self.components) else { return Err(Unsaid::NoComponents) };
+        let asked = self.facts.components_of(&found.digest);
+        let label = match (&found.components, asked) {
+            (Some(label), _) | (None, Fact::Yes(label)) => label,
+            (None, Fact::Unknown(_)) => return Err(Unsaid::Unknown),
+            (None, Fact::NotAsked) if other.place.is_registry() => return Err(Unsaid::NotAsked),
+            (None, Fact::No | Fact::NotAsked) => return Err(Unsaid::NoComponents),
+        };
+        Ok(compare(&Record::parse(label, key)?, here))
     }
 }

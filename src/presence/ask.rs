@@ -69,5 +69,5 @@ pub async fn ask(questions: &[Question], places: &Places<'_>) -> Facts {
         asked_trust,
         ask_registry(questions, places)
     );
-    Facts { builder, cache, trusted, registry }
+    Facts { builder, cache, trusted, registry, components: BTreeMap::new(), external: BTreeMap::new() }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{Fact, Found, KEY_LABEL, KeyLabel, Question};
+use super::{COMPONENTS_LABEL, Fact, Found, Question};
 use crate::builder::Engine;
 use crate::image::Reference;
 use crate::problem::Problem;
@@ -26,14 +26,16 @@ pub(super) async fn ask_builder(
         Err(problem) => return Fact::Unknown(problem),
     };
     let mut images = BTreeMap::new();
-    for image in stored {
-        let key = image.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
+    for image in &stored {
+        // What an image was made from may be long, and is kept for the names that are asked about only.
+        let found = Found { components: None, ..Found::labelled(None, &image.labels, image.id.clone()) };
         for name in image.tags.iter().chain(&image.digests) {
             let Ok(name) = name.parse::<Reference>() else { continue };
-            let found = Found { platform: None, key: key.clone(), digest: image.id.clone() };
-            images.insert(name.canonical().to_string(), found);
+            images.insert(name.canonical().to_string(), found.clone());
         }
     }
+    let recorded: BTreeMap<&str, &String> =
+        stored.iter().filter_map(|image| Some((image.id.as_str(), image.labels.get(COMPONENTS_LABEL)?))).collect();
     let names = questions.iter().flat_map(|question| {
         let suffixed = question.platforms.iter().map(|platform| question.image.arch_tag(platform));
         suffixed.chain([question.image.clone()])
@@ -56,7 +58,10 @@ pub(super) async fn ask_builder(
     for name in names {
         let Some(found) = images.get_mut(&name) else { continue };
         match platforms.get(&found.digest) {
-            Some(Some(platform)) => found.platform = Some(platform.clone()),
+            Some(Some(platform)) => {
+                found.platform = Some(platform.clone());
+                found.components = recorded.get(found.digest.as_str()).map(|label| (*label).clone());
+            }
             // It was removed after the listing.
             _ => drop(images.remove(&name)),
         }

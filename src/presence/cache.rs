@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cached, Fact, Found, KEY_LABEL, KeyLabel, Question};
+use super::{Cached, Fact, Found, Question};
 use crate::image::{Platform, Reference};
 use crate::layout::{Layout, Stored};
 
@@ -33,6 +33,5 @@ pub(super) async fn ask_cache(
 }
 
 fn cached(stored: Stored) -> Cached {
-    let key = stored.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
-    Cached { found: Found { platform: Some(stored.platform), key, digest: stored.id }, listed: stored.listed }
+    Cached { found: Found::labelled(Some(stored.platform), &stored.labels, stored.id), listed: stored.listed }
 }

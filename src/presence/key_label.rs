@@ -1,4 +1,4 @@
-//! The label that carries the key of an image.
+//! The labels that carry the key of an image, and what the key was made from.
 
 use std::fmt;
 
@@ -6,6 +6,9 @@ use crate::image::Platform;
 
 /// The image label that carries the key of an image.
 pub const KEY_LABEL: &str = "org.kitmake.key";
+
+/// The image label that carries what the key of an image was made from.
+pub const COMPONENTS_LABEL: &str = "org.kitmake.components";
 
 /// The key label of an image: `<version>:<org/image>@<platform>:<hash>`.
 ///

@@ -7,6 +7,7 @@ mod ask;
 mod builder;
 mod cache;
 mod key_label;
+mod more;
 mod registry;
 mod trusted;
 
@@ -18,7 +19,8 @@ use crate::registry::Descriptor;
 use crate::trust::Signed;
 
 pub use ask::{Places, Question, ask};
-pub use key_label::{KEY_LABEL, KeyLabel};
+pub use key_label::{COMPONENTS_LABEL, KEY_LABEL, KeyLabel};
+pub use more::{MoreQuestions, ask_more};
 
 /// The answer to one question.
 #[derive(Debug, Clone)]
@@ -65,8 +67,29 @@ pub struct Found {
     pub platform: Option<Platform>,
     /// The key label it carries; `None` if it carries none that can be read.
     pub key: Option<KeyLabel>,
+    /// Whether it carries a key label that cannot be read.
+    pub garbled: bool,
+    /// The label with its components as it stands there, where the place gave all labels anyway.
+    pub components: Option<String>,
     /// Its digest on a registry, its id on a builder and in linuxkit's cache.
     pub digest: String,
+}
+
+impl Found {
+    /// An image with this key, of which nothing more is known.
+    #[must_use]
+    pub fn new(platform: Option<Platform>, key: Option<KeyLabel>, digest: String) -> Self {
+        Self { platform, key, garbled: false, components: None, digest }
+    }
+
+    /// An image with these labels, or annotations.
+    #[must_use]
+    pub fn labelled(platform: Option<Platform>, labels: &BTreeMap<String, String>, digest: String) -> Self {
+        let text = labels.get(KEY_LABEL);
+        let key = text.and_then(|text| KeyLabel::parse(text));
+        let garbled = text.is_some() && key.is_none();
+        Self { platform, key, garbled, components: labels.get(COMPONENTS_LABEL).cloned(), digest }
+    }
 }
 
 /// An image that linuxkit's cache has.
@@ -95,6 +118,8 @@ pub struct Registered {
     pub index: Fact<BTreeMap<Platform, Found>>,
     /// What `tag` names as a whole, if the registry has it.
     pub listing: Option<Descriptor>,
+    /// All platforms that an index at `tag` lists, asked about or not.
+    pub listed: BTreeSet<Platform>,
     /// What `tag-arch` names, for the platforms asked about.
     pub arch_tags: BTreeMap<Platform, Fact<Found>>,
     /// What the tag of a release names.
@@ -115,6 +140,10 @@ pub struct Facts {
     pub trusted: BTreeMap<String, Fact<Signed>>,
     /// By the canonical form of `image:tag` as the registry has it.
     pub registry: BTreeMap<String, Registered>,
+    /// The labels with the components of images on registries, by digest, for those asked about.
+    pub components: BTreeMap<String, Fact<String>>,
+    /// Whether images that no package here makes are on their registries, by their canonical form, for those asked about.
+    pub external: BTreeMap<String, Fact<()>>,
 }
 
 impl Facts {
@@ -162,10 +191,29 @@ impl Facts {
         self.registry.get(&name.canonical().to_string())?.listing.as_ref()
     }
 
+    /// All platforms that the registry's index `name` lists.
+    #[must_use]
+    pub fn listed_platforms(&self, name: &Reference) -> &BTreeSet<Platform> {
+        const NONE: &BTreeSet<Platform> = &BTreeSet::new();
+        self.registry.get(&name.canonical().to_string()).map_or(NONE, |registered| &registered.listed)
+    }
+
     /// What the registry has as the release of `name`.
     #[must_use]
     pub fn release(&self, name: &Reference) -> &Fact<Released> {
         self.registry.get(&name.canonical().to_string()).map_or(&Fact::NotAsked, |registered| &registered.release)
+    }
+
+    /// The label with the components of an image on a registry.
+    #[must_use]
+    pub fn components_of(&self, digest: &str) -> &Fact<String> {
+        self.components.get(digest).unwrap_or(&Fact::NotAsked)
+    }
+
+    /// Whether the registry of an image that no package here makes has it.
+    #[must_use]
+    pub fn external(&self, image: &Reference) -> &Fact<()> {
+        self.external.get(&image.canonical().to_string()).unwrap_or(&Fact::NotAsked)
     }
 
     /// What the trust data says that a tag is.

@@ -1,11 +1,11 @@
 //! Asks registries: what `image:tag` and each `tag-arch` name, which keys they carry, and what is signed.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::{Fact, Found, KEY_LABEL, KeyLabel, Places, Question, Registered, Released};
+use super::{Fact, Found, Places, Question, Registered, Released};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::{self, Client, Content, Descriptor, ImageConfig, Index, Manifest};
@@ -34,8 +34,7 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
         } else {
             client.head(&name).await
         };
-        let found =
-            |descriptor: Descriptor| Found { platform: Some(platform.clone()), key: None, digest: descriptor.digest };
+        let found = |descriptor: Descriptor| Found::new(Some(platform.clone()), None, descriptor.digest);
         (platform.clone(), answer(descriptor).map(found))
     });
     let release = async {
@@ -47,6 +46,7 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
     let asked = tokio::join!(ask_index(client, image, question), join_all(suffixed), release);
     let ((manifest, mut index), arch_tags, release) = asked;
     let release = release.map(|release| released(image, &release, manifest.as_ref()));
+    let listed_platforms = manifest.as_ref().map(|manifest| all_platforms(image, manifest, &index)).unwrap_or_default();
     let listing = manifest.map(|manifest| manifest.descriptor);
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
     if let Fact::Yes(listed) = &index {
@@ -61,6 +61,7 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
         let Fact::Yes(found) = fact else { continue };
         if let Some(same) = listed.get(platform).filter(|listed| listed.digest == found.digest) {
             found.key.clone_from(&same.key);
+            found.garbled = same.garbled;
             continue;
         }
         // By its digest, since a mirror may have something else under the tag.
@@ -74,7 +75,7 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
             Err(problem) => *fact = Fact::Unknown(problem),
         }
     }
-    Registered { index, listing, arch_tags, release, signed: BTreeMap::new() }
+    Registered { index, listing, listed: listed_platforms, arch_tags, release, signed: BTreeMap::new() }
 }
 
 /// What a release is, compared with the index of the package.
@@ -160,6 +161,14 @@ async fn ask_index(
     (Some(manifest), listed)
 }
 
+/// All platforms that an index lists, asked about or not.
+fn all_platforms(image: &Reference, manifest: &Manifest, index: &Fact<BTreeMap<Platform, Found>>) -> BTreeSet<Platform> {
+    match manifest.content(&image.to_string()) {
+        Ok(Content::Index(index)) => index.entries().iter().filter_map(registry::Entry::platform).collect(),
+        _ => index.found().map(|listed| listed.keys().cloned().collect()).unwrap_or_default(),
+    }
+}
+
 /// Whether what is there is an index that does not list a platform that matters.
 fn lacks_a_platform(manifest: &Manifest, image: &Reference, question: &Question) -> bool {
     match manifest.content(&image.to_string()) {
@@ -189,8 +198,7 @@ async fn listed(
 
 /// What an index says of the image that it lists for a platform.
 fn of_entry(entry: &registry::Entry, platform: &Platform) -> Found {
-    let key = entry.annotations().get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
-    Found { platform: Some(platform.clone()), key, digest: entry.descriptor().digest.clone() }
+    Found::labelled(Some(platform.clone()), entry.annotations(), entry.descriptor().digest.clone())
 }
 
 /// Platform and key label of a single image, from its configuration; of an index, what it lists for the platform.
@@ -209,8 +217,7 @@ async fn image_facts(
     };
     let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
     let config = ImageConfig::parse(&bytes, &about)?;
-    let key = config.labels.get(KEY_LABEL).and_then(|label| KeyLabel::parse(label));
-    Ok(Some(Found { platform: config.platform, key, digest: manifest.descriptor.digest }))
+    Ok(Some(Found::labelled(config.platform, &config.labels, manifest.descriptor.digest)))
 }
 
 /// An answer as a fact.

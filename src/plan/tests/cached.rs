@@ -97,5 +97,5 @@ fn a_cache_that_cannot_be_read_is_unknown_and_no_missing_image() {
     assert_eq!(world.plan().codes(), ["test::unanswered"]);
     world.facts.builder = Fact::Unknown(refused());
     world.published("base", &amd64(), None);
-    assert_eq!(world.state("base"), State::Present, "another place has it");
+    assert_eq!(world.state("base"), State::UnknownOrigin, "another place has it");
 }

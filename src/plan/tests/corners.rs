@@ -56,7 +56,7 @@ fn a_base_on_a_platform_that_nobody_listed_is_not_built_here() {
     let s390x = "linux/s390x".parse().unwrap();
     world.published("base", &s390x, None);
     let plan = world.plan();
-    assert_eq!(plan.on("base", "s390x").state, State::Present);
+    assert_eq!(plan.on("base", "s390x").state, State::UnknownOrigin);
     assert_eq!(plan.ids(), ["build:base@linux/amd64", "fetch:base@linux/s390x", "build:user@linux/amd64"]);
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, arm64};
-use crate::plan::{Plan, Platforms, Publish, State, StepKind, json, text};
+use crate::plan::{Plan, Platforms, Publish, StepKind, json, text};
 
 /// A repository in which a package may need those before it, with images lying about, and something asked of it.
 fn worlds() -> impl Strategy<Value = World> {
@@ -62,7 +62,7 @@ fn everything_is_there_in_time(plan: &Plan) -> Result<(), TestCaseError> {
                 .steps
                 .iter()
                 .any(|other| other.node == Some(base) && matches!(other.kind(), StepKind::Build | StepKind::Fetch));
-            prop_assert!(by_step || !brought && plan.nodes[base].state == State::Present);
+            prop_assert!(by_step || !brought && plan.nodes[base].state.is_there());
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::graph::testing::Pkg;
 use crate::image::{Platform, Reference};
 use crate::plan::testing::{World, amd64, arm64, digest, refused, world};
-use crate::plan::{Action, OnOutdated, Platforms, Publish, PushSource, Reason, State};
+use crate::plan::{Action, Doubt, OnOutdated, Platforms, Publish, PushSource, Reason, State};
 use crate::presence::Fact;
 
 const BUILD_USER: &str = "build:user@linux/amd64";
@@ -104,7 +104,7 @@ fn a_push_writes_what_the_registry_lacks_after_its_build_and_the_index_after_the
     assert_eq!(plan.ids(), ["build:a@linux/arm64", "push:a@linux/arm64", "index:a"]);
     assert_eq!(plan.needs("push:a@linux/arm64"), ["build:a@linux/arm64"]);
     assert_eq!(plan.needs("index:a"), ["push:a@linux/arm64"]);
-    assert_eq!(plan.reasons("a"), [Reason::UnknownOrigin]);
+    assert_eq!(plan.reasons("a"), [Reason::UnknownOrigin { why: Doubt::NoKey }]);
     assert_eq!(plan.on("a", "arm64").reasons, [Reason::Missing, Reason::NotPushed, Reason::NotInIndex]);
     let Action::Index { to, required, looked_for, annotations } = &plan.step("index:a").action else { panic!() };
     assert_eq!(to.to_string(), "t/a:now");
@@ -131,7 +131,7 @@ fn only_the_index_is_written_when_only_the_index_lacks() {
     let plan = world.plan();
     assert_eq!(plan.ids(), ["index:a"]);
     assert!(plan.needs("index:a").is_empty());
-    assert_eq!(plan.reasons("a"), [Reason::UnknownOrigin, Reason::NotInIndex]);
+    assert_eq!(plan.reasons("a"), [Reason::UnknownOrigin { why: Doubt::NoKey }, Reason::NotInIndex]);
 }
 
 #[test]

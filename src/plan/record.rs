@@ -1,0 +1,262 @@
+//! What an image was made from, as the image itself carries it: the components of its key as a label.
+//!
+//! A label travels with the image to every place, and needs nothing of a registry. It also travels in the request of each
+//! build and in the configuration of the image, so it is bounded: where the files outside git are too many, one hash per
+//! directory stands for them, of as few directories as it takes, and a long value is only hashed. Reading trusts
+//! neither size nor content: what does not agree with the key of the image says nothing.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::Components;
+use crate::presence::KeyLabel;
+
+/// The most that is written, in bytes.
+const LIMIT: usize = 32 << 10;
+/// The longest value that is written as it is.
+const LONGEST_VALUE: usize = 512;
+/// What stands before the hash of a longer one.
+const HASHED: &str = "blake3:";
+
+/// The components of an image, as far as they fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The hash of the key that they were made into.
+    key: String,
+    /// All of them, but for long values and for the files of `directories`.
+    #[serde(flatten)]
+    components: Components,
+    /// Directories of the context whose files outside git are told together.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    directories: BTreeMap<String, Directory>,
+}
+
+/// The files outside git below a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// How many.
+    pub count: usize,
+    /// Over their names, modes and contents.
+    hash: String,
+}
+
+/// Why an image does not say what it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsaid {
+    /// It carries no list of components.
+    NoComponents,
+    /// What it carries cannot be read, or does not belong to its key.
+    Malformed,
+    /// Nobody asked the registry.
+    NotAsked,
+    /// The registry did not answer.
+    Unknown,
+}
+
+impl Record {
+    /// The text of the label; `None` where it does not fit in any form.
+    #[must_use]
+    pub fn label(components: &Components) -> Option<String> {
+        let key = components.label().hash;
+        let text = |directories: BTreeMap<String, Directory>, components: Components| {
+            let record = Self { key: key.clone(), components, directories };
+            serde_json::to_string(&record).ok().filter(|text| text.len() <= LIMIT)
+        };
+        let short = abridged(components);
+        text(BTreeMap::new(), short.clone()).or_else(|| {
+            (0..=deepest(components.files.keys())).rev().find_map(|depth| {
+                let (files, directories) = grouped(&components.files, depth);
+                text(directories, Components { files, ..short.clone() })
+            })
+        })
+    }
+
+    /// The record in a label, if it is that of an image with this key.
+    ///
+    /// # Errors
+    /// When the text is too long, no record, or that of another image.
+    pub fn parse(text: &str, key: &KeyLabel) -> Result<Self, Unsaid> {
+        if text.len() > LIMIT {
+            return Err(Unsaid::Malformed);
+        }
+        let record: Self = serde_json::from_str(text).map_err(|_| Unsaid::Malformed)?;
+        let components = &record.components;
+        let of_the_image = (components.version, &components.name, &components.platform, &record.key)
+            == (KeyLabel::VERSION, &key.name, &key.platform, &key.hash);
+        let whole = record.directories.is_empty() && !is_abridged(components);
+        if of_the_image && (!whole || components.label().hash == record.key) {
+            Ok(record)
+        } else {
+            Err(Unsaid::Malformed)
+        }
+    }
+
+    /// The components, of which `directories` has some files together.
+    #[must_use]
+    pub fn components(&self) -> &Components {
+        &self.components
+    }
+
+    /// The files of directories that are told together.
+    #[must_use]
+    pub fn directories(&self) -> &BTreeMap<String, Directory> {
+        &self.directories
+    }
+}
+
+impl Directory {
+    /// Of these files, which lie below it.
+    #[must_use]
+    pub fn of<'a>(files: impl Iterator<Item = (&'a String, &'a String)>) -> Self {
+        let (mut count, mut hasher) = (0, blake3::Hasher::new());
+        for (path, content) in files {
+            count += 1;
+            // Neither has a NUL.
+            for part in [path, content] {
+                hasher.update(part.as_bytes()).update(&[0]);
+            }
+        }
+        Self { count, hash: hasher.finalize().to_hex().to_string() }
+    }
+}
+
+/// Whether a file lies below a directory; all do below the one without a name.
+#[must_use]
+pub fn is_below(path: &str, directory: &str) -> bool {
+    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The directory of a file, cut to as many components.
+#[must_use]
+pub fn directory_at(path: &str, depth: usize) -> &str {
+    let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
+    if depth == 0 {
+        return "";
+    }
+    directory.match_indices('/').nth(depth - 1).map_or(directory, |(slash, _)| &directory[..slash])
+}
+
+/// The most directories that a file lies below.
+#[must_use]
+pub fn deepest<'a>(files: impl Iterator<Item = &'a String>) -> usize {
+    files.map(|path| path.matches('/').count()).max().unwrap_or_default()
+}
+
+/// Files by the directories of this depth; a file that is alone there stays one.
+fn grouped(files: &BTreeMap<String, String>, depth: usize) -> (BTreeMap<String, String>, BTreeMap<String, Directory>) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for path in files.keys() {
+        *counts.entry(directory_at(path, depth)).or_default() += 1;
+    }
+    // What lies below a directory that is told together is told with it.
+    let mut together: Vec<&str> = Vec::new();
+    for (directory, count) in counts {
+        if (count > 1 || depth == 0) && !together.iter().any(|outer| is_below(directory, outer)) {
+            together.push(directory);
+        }
+    }
+    let inside = |path: &String, directory: &str| is_below(path, directory);
+    let directories = together.iter().map(|directory| {
+        let files = files.iter().filter(|(path, _)| inside(path, directory));
+        ((*directory).to_owned(), Directory::of(files))
+    });
+    let directories: BTreeMap<String, Directory> = directories.collect();
+    let single = files.iter().filter(|(path, _)| !together.iter().any(|directory| inside(path, directory)));
+    (single.map(|(path, content)| (path.clone(), content.clone())).collect(), directories)
+}
+
+/// A value as a record has it: a long one is only hashed.
+#[must_use]
+pub fn as_recorded(value: &str) -> Cow<'_, str> {
+    if value.len() <= LONGEST_VALUE {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(format!("{HASHED}{}", blake3::hash(value.as_bytes()).to_hex()))
+}
+
+fn abridged(components: &Components) -> Components {
+    let values = |map: &BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| (name.clone(), as_recorded(value).into_owned())).collect()
+    };
+    Components { build_args: values(&components.build_args), labels: values(&components.labels), ..components.clone() }
+}
+
+fn is_abridged(components: &Components) -> bool {
+    components.build_args.values().chain(components.labels.values()).any(|value| value.starts_with(HASHED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::key::tests::components;
+
+    fn with_files(count: usize) -> Components {
+        let file = |n: usize| (format!("a/node_modules/m{}/f{n}", n % 50), format!("100644 {}", "0".repeat(64)));
+        let mut components = components();
+        components.files = (0..count).map(file).chain([("top".to_owned(), "x".to_owned())]).collect();
+        components
+    }
+
+    #[test]
+    fn a_record_reads_back_whole() {
+        let components = with_files(20);
+        let text = Record::label(&components).unwrap();
+        let record = Record::parse(&text, &components.label()).unwrap();
+        assert_eq!(record.components(), &components);
+        assert!(record.directories().is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_files_is_told_by_directories_and_stays_below_the_limit() {
+        for count in [1_000, 5_000, 20_000] {
+            let components = with_files(count);
+            let text = Record::label(&components).unwrap();
+            assert!(text.len() <= LIMIT, "{}", text.len());
+            let record = Record::parse(&text, &components.label()).unwrap();
+            let told: usize = record.directories().values().map(|directory| directory.count).sum();
+            assert_eq!(told + record.components().files.len(), count + 1);
+            assert!(record.components().files.contains_key("top"), "a file that is alone stays one");
+        }
+    }
+
+    #[test]
+    fn every_file_is_in_a_directory_of_its_own_and_all_of_them_are_one_hash() {
+        let mut components = components();
+        components.files = (0..5_000).map(|n| (format!("d{n}/f"), "0".repeat(64))).collect();
+        let text = Record::label(&components).unwrap();
+        let record = Record::parse(&text, &components.label()).unwrap();
+        assert_eq!(record.directories()[""].count, 5_000);
+    }
+
+    #[test]
+    fn a_long_value_is_hashed() {
+        let mut components = components();
+        components.build_args.insert("LONG".to_owned(), "x".repeat(100_000));
+        let text = Record::label(&components).unwrap();
+        let record = Record::parse(&text, &components.label()).unwrap();
+        assert_eq!(record.components().build_args["LONG"], as_recorded(&"x".repeat(100_000)));
+    }
+
+    #[test]
+    fn what_is_no_record_of_the_image_says_nothing() {
+        let components = components();
+        let (key, text) = (components.label(), Record::label(&components).unwrap());
+        let other = KeyLabel { name: "other/image".to_owned(), ..key.clone() };
+        let newer = KeyLabel { hash: "0".repeat(64), ..key.clone() };
+        for (text, key) in [
+            (text.clone(), &other),
+            (text.clone(), &newer),
+            (text.replace("\"network\":false", "\"network\":true"), &key),
+            (text.replace("\"version\":1", "\"version\":2"), &key),
+            (format!("{text}{}", " ".repeat(LIMIT)), &key),
+            ("[".repeat(LIMIT), &key),
+            (String::new(), &key),
+            ("{}".to_owned(), &key),
+        ] {
+            assert_eq!(Record::parse(&text, key), Err(Unsaid::Malformed), "{text:.80}");
+        }
+    }
+}

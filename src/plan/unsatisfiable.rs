@@ -1,0 +1,106 @@
+//! Images that a build needs and that are nowhere: what would fail an hour into a build fails the plan.
+//!
+//! Only what is to be built is looked at, and only a definite no of every place counts: the engine may have credentials
+//! and mirrors of its own for what could not be asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decide::Decided;
+use super::findings::right;
+use super::problem::PlanError;
+use super::{Inputs, Request};
+use crate::graph::{NodeReference, State};
+use crate::image::{Platform, Reference};
+use crate::presence::Fact;
+use crate::problem::{Problem, span};
+use crate::workspace::PackageId;
+
+/// One problem for each place of a Dockerfile, whatever the number of platforms.
+pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Problem> {
+    let mut nowhere: BTreeMap<(PackageId, usize, String), (&NodeReference, BTreeSet<String>)> = BTreeMap::new();
+    for (package, reference) in references(inputs, request, decided) {
+        let Some(image) = named(reference) else { continue };
+        let is_nowhere = match reference.state {
+            State::Stale if image.digest().is_none() => {
+                is_unpublished(inputs, request, &image, &reference.image.platform)
+            }
+            State::External => inputs.facts.external(&image).is_no(),
+            _ => false,
+        };
+        if is_nowhere {
+            let place = (package, reference.image.span.start, image.to_string());
+            let (_, platforms) = nowhere.entry(place).or_insert_with(|| (reference, BTreeSet::new()));
+            platforms.insert(reference.image.platform.to_string());
+        }
+    }
+    let problems = nowhere.into_iter().map(|((package, _, image), (reference, platforms))| {
+        let described = inputs.workspace.package(package);
+        let file = described.dockerfile.as_ref().map(|file| &file.source);
+        let at = reference.image.origin.as_ref().unwrap_or(&reference.image.span);
+        PlanError::UnsatisfiablePin {
+            package: described.name.to_string(),
+            help: help(inputs, package, reference),
+            image,
+            platforms: platforms.into_iter().collect::<Vec<_>>().join(", "),
+            source_code: file.map(crate::problem::SourceFile::named),
+            at: file.map(|_| span(at)),
+        }
+        .into()
+    });
+    problems.collect()
+}
+
+/// The images of others that are to be asked for: those of what is built that the builder does not have.
+pub(super) fn questions(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> BTreeSet<Reference> {
+    if !request.assume_missing.is_empty() {
+        return BTreeSet::new();
+    }
+    let external = references(inputs, request, decided).filter(|(_, reference)| reference.state == State::External);
+    let images = external.filter_map(|(_, reference)| named(reference));
+    let unknown = images.filter(|image| {
+        inputs.facts.on_builder(image).is_no() && matches!(inputs.facts.external(image), Fact::NotAsked)
+    });
+    unknown.collect()
+}
+
+/// The references of all that is built, as far as its build reaches them. With content trust the signed digest is what
+/// is built from, and is looked at there.
+fn references<'a>(
+    inputs: Inputs<'a>,
+    request: &Request,
+    decided: &'a Decided,
+) -> impl Iterator<Item = (PackageId, &'a NodeReference)> {
+    let built = decided.nodes.iter().filter(|node| node.built && !request.trust);
+    built.flat_map(move |node| {
+        let inputs = inputs.graph.nodes.get(&(node.package, node.platform.clone()));
+        let references = inputs.map_or(&[][..], |inputs| &inputs.references);
+        references.iter().filter(|reference| reference.image.reached).map(|reference| (node.package, reference))
+    })
+}
+
+fn named(reference: &NodeReference) -> Option<Reference> {
+    reference.image.expanded.as_ref().ok()?.parse().ok()
+}
+
+/// Whether no place has an image that this repository made some time ago.
+fn is_unpublished(inputs: Inputs<'_>, request: &Request, image: &Reference, platform: &Platform) -> bool {
+    let facts = inputs.facts;
+    let remote = image.on(request.registry.as_deref());
+    let on_builder = [image.clone(), image.arch_tag(platform)];
+    let on_registry = [facts.in_index(&remote, platform), facts.at_arch_tag(&remote, platform)];
+    on_builder.iter().all(|name| right(facts.on_builder(name), platform).is_no())
+        && matches!(facts.in_cache(image, platform), Fact::No | Fact::NotAsked)
+        && on_registry.into_iter().all(|fact| right(fact, platform).is_no())
+}
+
+fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> String {
+    let current = reference.package.filter(|&maker| maker != package).and_then(|maker| inputs.tags.get(maker));
+    match (reference.state, current) {
+        (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
+        (_, Some(tag)) => format!(
+            "what it names is now `{}`: pin that, or push the image of the commit that the pin is of",
+            tag.identity
+        ),
+        (_, None) => "push the image of the commit that the pin is of, or pin one that is there".to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! What is asked when the first answers make it matter: what an image that was made from other inputs was made from, and
+//! whether images that no package here makes are there at all.
+//!
+//! A plan with nothing to do asks none of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{COMPONENTS_LABEL, Fact, Facts};
+use crate::image::Reference;
+use crate::problem::{Class, Fault, Problem};
+use crate::registry::{Client, Content, ImageConfig};
+
+/// A registry of other people decides nothing by being slow.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Further questions, to registries only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MoreQuestions {
+    /// Images by digest whose components are wanted.
+    pub components: BTreeSet<Reference>,
+    /// Images of others of which it is asked whether they are there.
+    pub external: BTreeSet<Reference>,
+}
+
+impl MoreQuestions {
+    /// Whether there is nothing to ask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.components.is_empty() && self.external.is_empty()
+    }
+}
+
+/// The registry of an image of others did not answer soon.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{image}` was not answered for within {seconds} s")]
+#[diagnostic(code(presence::slow), help("the engine will ask for it when it builds"))]
+struct Slow {
+    image: String,
+    seconds: u64,
+}
+
+impl Fault for Slow {
+    fn class(&self) -> Class {
+        Class::Infrastructure
+    }
+}
+
+/// Asks, all at once, and adds the answers to what is known.
+pub async fn ask_more(questions: &MoreQuestions, client: &Client, facts: &mut Facts) {
+    let components = join_all(questions.components.iter().map(async |image| {
+        let answer = components(client, image).await;
+        (image.digest().unwrap_or_default().to_owned(), fact(answer))
+    }));
+    let external = join_all(questions.external.iter().map(async |image| {
+        let answer = tokio::time::timeout(PATIENCE, client.head(&image.canonical())).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(Slow { image: image.to_string(), seconds: PATIENCE.as_secs() }.into()));
+        (image.canonical().to_string(), fact(answer.map(|found| found.map(|_| ()))))
+    }));
+    let (components, external) = tokio::join!(components, external);
+    facts.components.extend(components.into_iter().collect::<BTreeMap<_, _>>());
+    facts.external.extend(external.into_iter().collect::<BTreeMap<_, _>>());
+}
+
+/// The label of an image with what it was made from; none where it carries none, or has gone.
+async fn components(client: &Client, image: &Reference) -> Result<Option<String>, Problem> {
+    let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
+    let about = image.to_string();
+    let Content::Image(content) = manifest.content(&about)? else { return Ok(None) };
+    let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
+    let mut config = ImageConfig::parse(&bytes, &about)?;
+    Ok(config.labels.remove(COMPONENTS_LABEL))
+}
+
+fn fact<T>(answer: Result<Option<T>, Problem>) -> Fact<T> {
+    match answer {
+        Ok(Some(found)) => Fact::Yes(found),
+        Ok(None) => Fact::No,
+        Err(problem) => Fact::Unknown(problem),
+    }
+}
