@@ -15,6 +15,7 @@
 //! | [`graph`] | the dependency graph, cycles, selectors, renderers |
 //! | [`presence`] | the facts about where a node already is |
 //! | [`plan`] | pure: what is to be done, in which order, and why; keys |
+//! | [`explain`] | what one node is made from, and what differs from the image that exists |
 //! | [`run`] | the scheduler, its events, cancellation |
 //! | [`builder`] | the Docker Engine: context, build, tag, push |
 //! | [`registry`] | the OCI distribution protocol over HTTP |
@@ -33,6 +34,7 @@ pub mod builder;
 pub mod cli;
 pub mod durations;
 pub mod excludes;
+pub mod explain;
 pub mod git;
 pub mod graph;
 mod hex;

@@ -129,6 +129,10 @@ pub struct Prepared {
     pub durations: Durations,
     /// When the tree began to be looked at.
     pub planned_at: SystemTime,
+    /// What it is a plan of.
+    pub surveyed: Surveyed,
+    /// Where images without a host in their name live.
+    pub registry: Option<String>,
 }
 
 /// Goes the whole road. What waits for the engine and the registry does so on `runtime`; git and the hashing of files
@@ -216,7 +220,9 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     };
     let names = workspace.packages.iter().map(|package| package.name.to_string()).collect();
     let durations = Durations::open(&settings.environment.state, &settings.root, names);
-    Ok(Prepared { plan, means: Means { engine, client, layout, key, trust }, cpus, memo, durations, planned_at })
+    let registry = request.registry;
+    let means = Means { engine, client, layout, key, trust };
+    Ok(Prepared { plan, means, cpus, memo, durations, planned_at, surveyed, registry })
 }
 
 /// The tags whose signatures matter: what is built from, and what is published. Nobody asks where content trust is off.

@@ -4,6 +4,7 @@
 
 mod build;
 mod deps;
+mod explain;
 #[cfg(test)]
 mod flags_page;
 mod graph;
@@ -50,6 +51,7 @@ pub mod exit {
 const AFTER_HELP: &str = "\
 Examples:
   kitmake plan                     what a build would do, and why
+  kitmake explain pkg/init         what it is made from, why it is built, what has changed
   kitmake build -j 8 --push        build what is missing, push what the registry lacks
   kitmake build pkg/init           one package and what it needs
   kitmake push --manifest=false    the images alone, on a machine of each architecture,
@@ -121,6 +123,8 @@ enum Progress {
 enum Verb {
     /// Show what a build would do, in which order, and why
     Plan(plan::PlanArgs),
+    /// Say what a package is made from, why it is built, and what differs from the image that exists
+    Explain(explain::ExplainArgs),
     /// Build what is missing
     Build(build::BuildArgs),
     /// Build what is missing and push what the registry lacks (`build --push`)
@@ -156,6 +160,7 @@ pub fn main() -> ExitCode {
     let place = options::Place { directory: cli.directory, environment };
     let ended = match cli.verb {
         Verb::Plan(args) => plan::run(&place, &output, &args, &runtime()),
+        Verb::Explain(args) => explain::run(&place, &output, &args, &runtime()),
         Verb::Build(args) => build::run(&place, &output, &args, false, &runtime()),
         Verb::Push(args) => build::run(&place, &output, &args, true, &runtime()),
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),

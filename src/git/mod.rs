@@ -3,6 +3,7 @@
 //! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages. Tags take five
 //! for each repository that a package or an extra source lies in, one more with `--hash-commit`, and two more if something in
 //! it is dirty; the files outside the trees take one, or two where there are submodules. So no repository takes more than ten.
+//! Only the former tags of a package are asked for one package at a time.
 //!
 //! ```text
 //! packages -> where is each (locate) -> what git knows (snapshot, trees, subject) -> dirty content (content) -> name (tag)
@@ -11,6 +12,7 @@
 mod content;
 mod error;
 mod extra_source;
+mod history;
 mod locate;
 mod name;
 mod outside;
@@ -27,6 +29,7 @@ mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
+pub use history::{Changed, End, Former, History, history};
 pub use locate::top_level;
 pub use name::ImageName;
 pub use outside::{OutsideTree, outside_tree};

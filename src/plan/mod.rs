@@ -13,8 +13,8 @@ mod base_keys;
 mod context;
 mod decide;
 mod demand;
-mod expected;
 pub mod difference;
+mod expected;
 mod findings;
 pub mod key;
 mod node;
@@ -46,7 +46,7 @@ use crate::workspace::{PackageId, Workspace};
 pub use expected::{Expected, rough};
 pub use node::{Doubt, Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
-pub use render::{json, notes, stale_pin_count, text};
+pub use render::{json, notes, place_names, reason_words, stale_pin_count, text};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
 pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 

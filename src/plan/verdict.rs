@@ -14,7 +14,7 @@ use crate::workspace::PackageId;
 #[derive(Debug, Clone)]
 pub(super) enum Supply {
     /// What is there already.
-    Found(Candidate),
+    Found(Box<Candidate>),
     /// An image that is built for it.
     Build,
     /// Nobody knows: it hangs on these questions.
@@ -72,7 +72,7 @@ impl Case<'_> {
     fn hindered(&self, (state, reason): &(State, Reason)) -> Verdict {
         let assumed = self.request.assume_missing.contains(&self.package);
         let supply = match &self.findings.chosen {
-            Some(chosen) => Supply::Found(chosen.clone()),
+            Some(chosen) => Supply::Found(Box::new(chosen.clone())),
             None if self.findings.unanswered.is_empty() || assumed => Supply::Nothing,
             None => Supply::Open(self.findings.unanswered.clone()),
         };
@@ -102,7 +102,7 @@ impl Case<'_> {
             reasons.push(Reason::UnknownOrigin { why: self.doubt(chosen) });
             state = State::UnknownOrigin;
         }
-        Verdict { state, supply: if build { Supply::Build } else { Supply::Found(chosen.clone()) }, reasons }
+        Verdict { state, supply: if build { Supply::Build } else { Supply::Found(Box::new(chosen.clone())) }, reasons }
     }
 
     /// No usable place is known to have it, and it can be built.

@@ -162,7 +162,11 @@ async fn ask_index(
 }
 
 /// All platforms that an index lists, asked about or not.
-fn all_platforms(image: &Reference, manifest: &Manifest, index: &Fact<BTreeMap<Platform, Found>>) -> BTreeSet<Platform> {
+fn all_platforms(
+    image: &Reference,
+    manifest: &Manifest,
+    index: &Fact<BTreeMap<Platform, Found>>,
+) -> BTreeSet<Platform> {
     match manifest.content(&image.to_string()) {
         Ok(Content::Index(index)) => index.entries().iter().filter_map(registry::Entry::platform).collect(),
         _ => index.found().map(|listed| listed.keys().cloned().collect()).unwrap_or_default(),

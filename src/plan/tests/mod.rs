@@ -2,6 +2,7 @@
 
 mod cached;
 mod corners;
+mod inputs;
 mod law;
 mod order;
 mod publishing;

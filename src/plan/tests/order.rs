@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, arm64};
-use crate::plan::{Plan, Platforms, Publish, StepKind, json, text};
+use crate::plan::{Plan, Platforms, Publish, State, StepKind, json, text};
 
 /// A repository in which a package may need those before it, with images lying about, and something asked of it.
 fn worlds() -> impl Strategy<Value = World> {

@@ -44,15 +44,15 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
     assert_eq!(
         lines(&text),
         [
-            "fetch 1, build 3, push 2, index 2; 2 of 8 nodes present",
-            "  build, push, index  pkg/alone linux/amd64    missing                t/alone:now",
-            "  build               tools/tools linux/amd64  missing, for pkg/user  t/tools:now",
-            "  fetch               tools/base linux/amd64   not on the builder     t/base:now",
-            "  build, push, index  pkg/user linux/amd64     missing                t/user:now",
+            "fetch 1, build 3, push 2, index 2; 2 of 8 nodes present, 1 of unknown origin, 1 outdated",
+            "  build, push, index  pkg/alone linux/amd64    missing                             t/alone:now",
+            "  build               tools/tools linux/amd64  missing, for pkg/user -> 1 package  t/tools:now",
+            "  fetch               tools/base linux/amd64   not on the builder                  t/base:now",
+            "  build, push, index  pkg/user linux/amd64     missing                             t/user:now",
             "stale pins: 1",
             "  pkg/alone/Dockerfile:1  t/tools:then  (tools/tools is now)",
             "outdated, made from other inputs: 1",
-            "  pkg/there@linux/amd64  t/there:now",
+            "  pkg/there@linux/amd64  t/there:now  the registry was not asked which",
             "blocked: 1",
             "  pkg/on-broken@linux/amd64  needs pkg/broken@linux/amd64",
             "not buildable: 1",
@@ -102,7 +102,48 @@ fn what_is_to_be_done_does_not_hide_why() {
     world.request.force = true;
     let text = text(&world.plan(), false);
     let whys: Vec<&str> = lines(&text)[1..5].iter().map(|line| line[31..].split("  ").next().unwrap()).collect();
-    assert_eq!(whys, ["dirty, missing", "forced", "on a dirty base, missing", "forced, made from other inputs"]);
+    assert_eq!(
+        whys,
+        ["dirty, missing -> 1 package", "forced", "on a dirty base, missing", "forced, made from other inputs"]
+    );
+}
+
+#[test]
+fn a_long_plan_tells_causes_and_how_many_packages_each_pulls_in() {
+    let name = |n: usize| format!("pkg/p{n:02}");
+    let mut packages: Vec<Pkg> = (0..60).map(|n| Pkg::new(&name(n))).collect();
+    // 23 are built on the base, one of them on another of them; the rest on nothing.
+    for (n, package) in packages.iter_mut().enumerate().take(23) {
+        let from = if n == 22 { "t/p21:now" } else { "t/base:now" };
+        *package = Pkg::new(&name(n)).from(from);
+    }
+    packages.push(Pkg::new("tools/base"));
+    let mut world = World::new(packages);
+    world.published("pkg/p59", &amd64(), None);
+    world.request.pull = true;
+    let long = text(&world.plan(), false);
+    let told = lines(&long);
+    assert_eq!(told[0], "fetch 1, build 60; 1 of 61 nodes present, 1 of unknown origin");
+    assert_eq!(told[1], "  build  tools/base linux/amd64  missing             -> 23 packages");
+    assert_eq!(told[2], "  fetch  pkg/p59                 not on the builder");
+    assert_eq!(told[3], "  build  36 packages             missing");
+    assert!(told[4].starts_with("         pkg/p23, pkg/p24,"), "{long}");
+    assert!(told.len() <= 10, "{long}");
+    assert_eq!(told.last(), Some(&"`-v` lists all steps, `kitmake explain PKG` says more of one package"));
+    let all = text(&world.plan(), true);
+    assert_eq!(lines(&all).iter().filter(|line| line.starts_with("  build  ")).count(), 60);
+    assert!(all.contains("missing -> 23 packages"), "{all}");
+}
+
+#[test]
+fn ignored_junk_that_goes_into_a_build_is_one_line() {
+    let mut world = world([Pkg::new("pkg/a")]);
+    let junk = (0..3_412).map(|n| (format!("node_modules/m{}/f{n}", n % 50), "x".to_owned()));
+    world.files.insert(world.repo.id("pkg/a"), junk.collect());
+    assert_eq!(
+        lines(&notes(&world.plan())),
+        ["built with files that git does not track: 1", "  pkg/a  3,412 files below node_modules"]
+    );
 }
 
 #[test]
@@ -116,16 +157,17 @@ fn nothing_to_do_is_one_line() {
 #[test]
 fn verbose_says_where_everything_is() {
     let mut world = world([Pkg::new("a"), Pkg::new("bb")]);
-    world.stored("a", &amd64(), None);
-    world.published("a", &amd64(), None);
+    let key = world.key("a", &amd64());
+    world.stored("a", &amd64(), Some(key.clone()));
+    world.published("a", &amd64(), Some(key));
     world.stored("bb", &amd64(), None);
     assert_eq!(
         lines(&text(&world.plan(), true)),
         [
-            "nothing to do: 2 of 2 nodes present",
+            "nothing to do: 2 of 2 nodes present, 1 of unknown origin",
             "present: 2",
             "  a@linux/amd64   t/a:now   builder, index, tag-arch",
-            "  bb@linux/amd64  t/bb:now  builder",
+            "  bb@linux/amd64  t/bb:now  builder, of unknown origin",
         ]
     );
 }

@@ -1,0 +1,114 @@
+//! `kitmake explain`: what a node is made from, and what differs from the image that exists.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::options::{Place, PlanningArgs};
+use super::output::{self, Output};
+use super::plan::{Format, prepare};
+use super::{Ended, exit};
+use crate::explain::{Document, explain, text};
+use crate::image::Platform;
+use crate::plan::Platforms;
+use crate::problem::{Class, Fault, Problem};
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kitmake explain pkg/init
+  kitmake explain pkg/init@linux/arm64 pkg/runc@arm64 --format json
+
+A SELECTOR may end in @PLATFORM or @ARCHITECTURE. With a tag that no place has, the former tags of the package are looked
+for along the first parents of HEAD, and the files that changed since the newest one that is there are listed.")]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    planning: PlanningArgs,
+    /// The form of the explanation
+    #[arg(help_heading = "Options", long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// What is wrong with what is asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum ExplainError {
+    #[error("nothing to explain is named")]
+    #[diagnostic(code(explain::nothing), help("name packages, such as `kitmake explain pkg/init`"))]
+    Nothing,
+}
+
+impl Fault for ExplainError {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &Runtime) -> Ended {
+    if args.planning.selectors.is_empty() {
+        return Err(vec![ExplainError::Nothing.into()]);
+    }
+    // Each platform that is named is a plan of its own, since it is wanted of those packages only.
+    let mut asked: BTreeMap<Option<Platform>, Vec<String>> = BTreeMap::new();
+    for selector in &args.planning.selectors {
+        let (selector, platform) = split(selector);
+        asked.entry(platform).or_default().push(selector.to_owned());
+    }
+    let mut problems: Vec<Problem> = Vec::new();
+    let (mut texts, mut prepared_plans) = (Vec::new(), Vec::new());
+    for (platform, selectors) in asked {
+        let mut planning = args.planning.clone();
+        planning.selectors = selectors;
+        planning.platforms = platform.map(|platform| Platforms::These(vec![platform])).or(planning.platforms);
+        let settings = planning.settings(place, false).map_err(|problem| vec![problem])?;
+        prepared_plans.push((prepare(&settings, output, runtime)?, settings.offline));
+    }
+    let mut document = Document { schema_version: 1, nodes: Vec::new() };
+    for (prepared, offline) in &prepared_plans {
+        let client = (!offline).then_some(&prepared.means.client);
+        for node in prepared.plan.nodes.iter().filter(|node| node.selected) {
+            let registry = prepared.registry.as_deref();
+            let explained = explain(&prepared.surveyed, &prepared.plan, node, registry, client, runtime);
+            document.nodes.push(explained.map_err(|problem| vec![problem])?);
+        }
+        problems.extend(prepared.plan.problems.iter().cloned());
+    }
+    match args.format {
+        Format::Text => texts.extend(document.nodes.iter().map(text)),
+        Format::Json => texts.push(output::json(&document)),
+    }
+    output.data(&texts.join("\n"))?;
+    if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
+}
+
+/// A selector and the platform behind its last `@`, if it is one; the digest of an image is none.
+fn split(selector: &str) -> (&str, Option<Platform>) {
+    let Some((package, platform)) = selector.rsplit_once('@').filter(|(package, _)| !package.is_empty()) else {
+        return (selector, None);
+    };
+    let architecture = Platform::ARCHITECTURES.contains(&platform).then(|| Platform::linux(platform));
+    match platform.parse().ok().or(architecture) {
+        Some(platform) => (package, Some(platform)),
+        None => (selector, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_may_end_in_a_platform() {
+        let arm64 = Some(Platform::linux("arm64"));
+        for (selector, expected) in [
+            ("pkg/init", ("pkg/init", None)),
+            ("pkg/init@linux/arm64", ("pkg/init", arm64.clone())),
+            ("pkg/init@arm64", ("pkg/init", arm64)),
+            ("pkg/a@b", ("pkg/a@b", None)),
+            ("@arm64", ("@arm64", None)),
+            ("org/a@sha256:00", ("org/a@sha256:00", None)),
+        ] {
+            assert_eq!(split(selector), expected);
+        }
+    }
+}

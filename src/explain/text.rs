@@ -1,0 +1,137 @@
+//! An explanation for people.
+
+use std::fmt::Write;
+
+use super::{Explanation, Since, files_outside};
+use crate::git::{Changed, End};
+use crate::plan::difference::{Comparison, thousands};
+use crate::plan::key::Components;
+use crate::plan::{place_names, reason_words};
+
+/// More changed files than this are only counted.
+const FILES: usize = 20;
+
+/// One explanation, some ten lines.
+#[must_use]
+pub fn text(node: &Explanation<'_>) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}@{}", node.id, node.platform);
+    row(&mut out, "image", node.reference);
+    row(&mut out, "state", &node.state.to_string());
+    if !node.places.is_empty() {
+        row(&mut out, "where", &place_names(node.places));
+    }
+    for (position, reason) in node.reasons.iter().filter(|reason| reason.comparison().is_none()).enumerate() {
+        row(&mut out, if position == 0 { "because" } else { "" }, &reason_words(reason));
+    }
+    if let Some(comparison) = node.compared {
+        compared(&mut out, comparison);
+    }
+    if let Some(since) = &node.since {
+        told_since(&mut out, since);
+    }
+    if let (Some(key), Some(components)) = (&node.key, node.components) {
+        row(&mut out, "key", key);
+        for (name, value) in components_rows(components) {
+            let _ = writeln!(out, "    {name:<18}  {value}");
+        }
+    }
+    for (position, other) in node.needs.iter().enumerate() {
+        let mut words = other.state.to_string();
+        if other.built {
+            words.push_str(", built first");
+        } else if !other.places.is_empty() {
+            let _ = write!(words, " ({})", place_names(&other.places));
+        }
+        row(&mut out, if position == 0 { "waits for" } else { "" }, &format!("{}  {words}", other.node));
+    }
+    if !node.needed_by.is_empty() {
+        let indirect = node.needed_by_in_all.saturating_sub(node.needed_by.len());
+        let more = if indirect > 0 { format!(", and {indirect} built on these") } else { String::new() };
+        row(&mut out, "needed by", &format!("{}{more}", node.needed_by.join(", ")));
+    }
+    out
+}
+
+fn row(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "  {name:<10}  {value}");
+}
+
+fn compared(out: &mut String, comparison: &Comparison) {
+    let place = place_names(&[comparison.place]);
+    row(out, "differs", &format!("the image there ({place}) was made from other inputs"));
+    if comparison.unsaid.is_some() || comparison.differs.is_empty() {
+        let _ = writeln!(out, "    {comparison}");
+    }
+    for difference in &comparison.differs {
+        let _ = writeln!(out, "    {difference}");
+    }
+}
+
+fn told_since(out: &mut String, since: &Since) {
+    match since {
+        Since::Published { commit, tag, changed } => {
+            let short = commit.get(..12).unwrap_or(commit);
+            row(out, "since", &format!("commit {short}, whose image is there as {tag}, changed:"));
+            for Changed { path, status } in changed.iter().take(FILES) {
+                let _ = writeln!(out, "    {status}  {path}");
+            }
+            if changed.len() > FILES {
+                let _ = writeln!(out, "    and {} more files", thousands(changed.len() - FILES));
+            }
+            if changed.is_empty() {
+                let _ = writeln!(out, "    nothing that is committed");
+            }
+        }
+        Since::None { asked: 0, end } => row(out, "since", &format!("no former tag of it is known{}", ended(*end))),
+        Since::None { asked, end } => {
+            row(out, "since", &format!("the registry has none of {asked} former tags{}", ended(*end)));
+        }
+        Since::Unknown { tag, why } => row(out, "since", &format!("nobody knows whether {tag} is there: {why}")),
+    }
+}
+
+fn ended(end: End) -> &'static str {
+    match end {
+        End::Beginning => "",
+        End::Limit => "; older ones were not looked at",
+        End::Shallow => "; the clone is shallow: `git fetch --unshallow` brings the rest of the history",
+        End::ObjectsAbsent => {
+            "; this partial clone lacks older trees: `git fetch --refetch --filter=blob:none` brings them"
+        }
+    }
+}
+
+/// Each component with its value.
+fn components_rows(components: &Components) -> Vec<(&'static str, String)> {
+    let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
+    let mut rows = vec![("tree", components.tree.clone().unwrap_or_else(|| "none, it is outside git".to_owned()))];
+    rows.extend(components.extra_sources.iter().map(|(path, tree)| ("extra source", format!("{path}  {tree}"))));
+    rows.push(("Dockerfile", format!("{}  {}", components.dockerfile, short(&components.dockerfile_text))));
+    let pairs = |map: &std::collections::BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| format!("{name}={}", value.escape_debug())).collect::<Vec<_>>()
+    };
+    rows.extend(pairs(&components.build_args).into_iter().map(|pair| ("build arg", pair)));
+    rows.extend(pairs(&components.labels).into_iter().map(|pair| ("label", pair)));
+    rows.push(("network", if components.network { "allowed" } else { "none" }.to_owned()));
+    rows.extend(
+        components
+            .docker_images
+            .iter()
+            .map(|(path, images)| ("docker images", format!("{path}  {}", images.join(" ")))),
+    );
+    rows.extend(files_outside(components).into_iter().map(|(path, count)| match (count, path.as_str()) {
+        (1, _) if !path.ends_with('/') => ("file outside git", path),
+        (count, "/") => ("files outside git", format!("{} in the context", thousands(count))),
+        (count, _) => ("files outside git", format!("{} below {}", thousands(count), path.trim_end_matches('/'))),
+    }));
+    rows.extend(components.needs.iter().map(|(image, key)| {
+        let hash = key.rsplit(':').next().unwrap_or(key);
+        ("image below it", format!("{image}  key {}", short(hash)))
+    }));
+    rows.extend(components.external.iter().map(|image| ("image of others", image.clone())));
+    if !components.exclude.is_empty() {
+        rows.push(("exclude", components.exclude.join(" ")));
+    }
+    rows
+}
