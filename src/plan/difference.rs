@@ -14,6 +14,7 @@ const FILES: usize = 8;
 
 /// The image that exists under the name of a node, compared with what the node is made from here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Comparison {
     /// Where the image is.
     pub place: Place,
@@ -26,6 +27,7 @@ pub struct Comparison {
 
 /// What became of a file outside git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// The image was made without it.
@@ -38,6 +40,7 @@ pub enum Change {
 
 /// One component that differs: what it was in the image, and what it is here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(tag = "component", rename_all = "kebab-case")]
 pub enum Difference {
     /// The committed files of the package.

@@ -10,6 +10,7 @@ use crate::workspace::{PackageId, PackageName};
 
 /// What the plan found out about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Some usable place has it, made from what is here.
@@ -50,6 +51,7 @@ impl State {
 
 /// A place that has a node, the nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// The builder's image store.
@@ -71,6 +73,7 @@ impl Place {
 
 /// Why an image cannot be compared with what is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum Doubt {
     /// It carries no key.
@@ -85,6 +88,7 @@ pub enum Doubt {
 
 /// Why a node is what it is, or why a step is in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Reason {
     /// No usable place has the image.
@@ -209,6 +213,7 @@ pub struct Node {
 
 /// Why a selected package has nothing to be built at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "kebab-case")]
 pub enum IdleReason {
     /// Its build yml lists no architectures: it is never built.
@@ -232,5 +237,48 @@ impl Node {
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}@{}", self.name, self.platform)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::plan::difference::Difference;
+    use crate::plan::record::Unsaid;
+
+    const PAGE: &str = include_str!("../../docs/deciding.md");
+
+    /// The names that a document may have in this place, as its reader tells them.
+    fn names<T: DeserializeOwned + std::fmt::Debug>(document: &str) -> Vec<String> {
+        let error = serde_json::from_str::<T>(document).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_page_has_every_state_and_every_reason_by_its_name() {
+        let states = names::<State>("\"?\"");
+        let reasons = names::<Reason>("{\"reason\": \"?\"}");
+        assert!(states.len() >= 10 && reasons.len() >= 19, "{states:?} {reasons:?}");
+        for name in states.iter().chain(&reasons) {
+            assert!(PAGE.contains(&format!("| `{name}` |")), "{name}");
+        }
+        let components = names::<Difference>("{\"component\": \"?\"}");
+        let words = components.into_iter().chain(names::<Doubt>("\"?\"")).chain(names::<Unsaid>("\"?\""));
+        for name in words {
+            assert!(PAGE.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_reason_on_the_page_is_an_invention() {
+        let known = [names::<State>("\"?\""), names::<Reason>("{\"reason\": \"?\"}")].concat();
+        let section = PAGE.split("## States").nth(1).and_then(|rest| rest.split("## Pins").next()).unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        for (name, _) in rows {
+            assert!(known.iter().any(|known| known == name), "{name}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod dirty;
 mod dry_run;
 mod emulation;
 mod expected;
+mod explained;
 mod failure;
 mod full;
 mod options;
