@@ -19,6 +19,8 @@ pub enum Class {
     Repository,
     /// Engine, registry, authentication or network. Exit code 4.
     Infrastructure,
+    /// All is well but that something is not published as it was asked to be. Exit code 6.
+    Unpublished,
 }
 
 /// An error that knows its [`Class`].

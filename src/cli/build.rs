@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::{Place, PlanningArgs};
 use super::output::Output;
-use super::plan::{Format, limits, prepare, print};
-use super::{Ended, exit};
+use super::plan::{Format, limits, prepare, print, shown};
+use super::{Ended, exit, exit_code};
 use crate::pipeline::Prepared;
 use crate::plan::{self, IdleReason, Node, Plan, Reason, State, Step};
 use crate::report::{self, Left};
@@ -22,27 +22,21 @@ use crate::settings::Environment;
 /// Arguments of `build` and `push`.
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
-    #[command(flatten)]
-    planning: PlanningArgs,
     /// Print the plan instead of running it
-    #[arg(help_heading = "Options", short = 'n', long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     /// The form of the plan that --dry-run prints
-    #[arg(
-        help_heading = "Options",
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        requires = "dry_run"
-    )]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", requires = "dry_run")]
     format: Format,
     /// Builds at once [default: the builder's CPUs]
-    #[arg(help_heading = "Options", short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
     jobs: Option<u16>,
     /// After a failure go on with what does not need the failed step
-    #[arg(help_heading = "Options", short, long)]
+    #[arg(short, long)]
     keep_going: bool,
+    // Last, since it sets the headings of what follows it.
+    #[command(flatten)]
+    planning: PlanningArgs,
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, runtime: &Runtime) -> Ended {
@@ -50,24 +44,35 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
     let mut prepared = prepare(&settings, output, runtime)?;
     if args.dry_run {
         print(&prepared, output, args.format, limits(&prepared, args.jobs, args.keep_going))?;
-        return if prepared.plan.problems.is_empty() { Ok(exit::DONE) } else { Err(prepared.plan.problems) };
+        return shown(prepared.plan);
     }
     // A memo only makes the next command quicker: nothing is lost with it.
     let _ = prepared.memo.save();
     if !prepared.plan.problems.is_empty() {
         return Err(prepared.plan.problems);
     }
-    if prepared.plan.is_empty() {
-        output.say(&nothing_to_do(&prepared.plan));
+    let left_out = std::mem::take(&mut prepared.plan.left_out);
+    let lacks_emulator = lacks_emulator(&prepared.plan);
+    let code = if prepared.plan.is_empty() {
+        if left_out.is_empty() {
+            output.say(&nothing_to_do(&prepared.plan));
+        }
         if left_undone(&prepared.plan) {
             output.say(&plan::notes(&prepared.plan));
         }
-        return Ok(if lacks_emulator(&prepared.plan) { exit::INFRASTRUCTURE } else { exit::DONE });
+        exit::DONE
+    } else {
+        output.say(&plan::notes(&prepared.plan));
+        runtime.block_on(carry_out(prepared, args, output, &place.environment))?
+    };
+    for problem in &left_out {
+        output.error(problem);
     }
-    output.say(&plan::notes(&prepared.plan));
-    let lacks_emulator = lacks_emulator(&prepared.plan);
-    let code = runtime.block_on(carry_out(prepared, args, output, &place.environment))?;
-    Ok(if code == exit::DONE && lacks_emulator { exit::INFRASTRUCTURE } else { code })
+    Ok(match code {
+        exit::DONE if !left_out.is_empty() => exit_code(&left_out),
+        exit::DONE if lacks_emulator => exit::INFRASTRUCTURE,
+        code => code,
+    })
 }
 
 /// One line.

@@ -46,6 +46,8 @@ pub mod exit {
     pub const INFRASTRUCTURE: u8 = 4;
     /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none.
     pub const TO_DO: u8 = 5;
+    /// Built, but not published as it was asked to be.
+    pub const UNPUBLISHED: u8 = 6;
 }
 
 const AFTER_HELP: &str = "\
@@ -69,8 +71,8 @@ A selector is a path, a glob, an image name, or a folder, which selects all belo
 Quote `!`, `^`, `*` and `[` from the shell.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done, verify: something is not signed, path: there is none; 6 built but not pushed; 130 interrupted;
-143 terminated.";
+5 --check: something is to be done, verify: something is not signed, path: there is none; 6 built but not
+published as asked for; 130 interrupted; 143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
 #[derive(Debug, Parser)]
@@ -191,6 +193,7 @@ fn exit_code(problems: &[Problem]) -> u8 {
         Some(Class::Usage) => exit::USAGE,
         Some(Class::Repository) => exit::REPOSITORY,
         Some(Class::Infrastructure) => exit::INFRASTRUCTURE,
+        Some(Class::Unpublished) => exit::UNPUBLISHED,
     }
 }
 

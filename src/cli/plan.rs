@@ -41,10 +41,15 @@ pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Run
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
     let prepared = prepare(&settings, output, runtime)?;
     print(&prepared, output, args.format, limits(&prepared, args.jobs, false))?;
-    if !prepared.plan.problems.is_empty() {
-        return Err(prepared.plan.problems);
-    }
-    Ok(if args.check && prepared.plan.makes_anything() { exit::TO_DO } else { exit::DONE })
+    let makes_anything = prepared.plan.makes_anything();
+    let code = shown(prepared.plan)?;
+    Ok(if args.check && makes_anything { exit::TO_DO } else { code })
+}
+
+/// What the command ends with that prints a plan: all that keeps it from being run, or from being all that was asked for.
+pub(super) fn shown(plan: plan::Plan) -> Ended {
+    let wrong: Vec<Problem> = plan.problems.into_iter().chain(plan.left_out).collect();
+    if wrong.is_empty() { Ok(exit::DONE) } else { Err(wrong) }
 }
 
 /// Makes the plan and says what is odd about the repository.

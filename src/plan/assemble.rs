@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use super::context;
 use super::decide::Decided;
-use super::demand::{Demand, unnamed};
+use super::demand::{Demand, arches, unnamed};
 use super::findings::Published;
 use super::node::{Idle, Place, State};
 use super::problem::{PlanError, not_asked};
-use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
+use super::publication::{Due, Publication, built_elsewhere, indexed_platforms, publications, signatures};
 use super::steps::steps;
 use super::trusted::{self, Repository};
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
+use crate::image::Platform;
 use crate::presence::{Fact, MoreQuestions};
 use crate::problem::Problem;
 use crate::workspace::PackageId;
@@ -43,10 +44,13 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         components: decided.settled.iter().filter_map(|settled| settled.unread.clone()).collect(),
         external: unsatisfiable::questions(inputs, request, &decided),
     };
-    let publications = publications(inputs, request, demand, &decided);
+    let mut publications = publications(inputs, request, demand, &decided);
     for due in &publications {
         problems.extend(problems_of_publication(inputs, request, &decided, due));
+        warnings.extend(lacking(inputs, request, demand, due));
     }
+    warnings.extend(not_released(inputs, request, demand, &decided));
+    let left_out = publications.iter_mut().filter_map(|due| leave_out(inputs, request, &decided, due)).collect();
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
     let steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
@@ -57,6 +61,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         idle: idle.collect(),
         steps,
         problems: distinct(problems),
+        left_out,
         warnings: distinct(warnings),
         broken_elsewhere,
         more,
@@ -141,7 +146,8 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
     })
 }
 
-/// What keeps an index or what hangs on it from being written.
+/// What keeps an index or what hangs on it from being written. A release and a signature are compared again when they are
+/// made, so with `--assume-missing` they may count as missing; what an index is made of has to be known.
 fn problems_of_publication(
     inputs: Inputs<'_>,
     request: &Request,
@@ -149,32 +155,85 @@ fn problems_of_publication(
     due: &Publication,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let name = || inputs.workspace.package(due.package).name.to_string();
     if request.only_index() {
         let platforms = indexed_platforms(inputs.workspace, due.package);
-        let tagged: Vec<_> = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform)).collect();
-        problems.extend(tagged.iter().filter_map(|fact| open(fact, Place::ArchTag, due)));
+        let tagged = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform));
+        problems.extend(tagged.filter_map(|fact| open(&fact, Place::ArchTag, due)));
         let listed = platforms.iter().map(|platform| inputs.facts.in_index(&due.to, platform));
         problems.extend(listed.filter_map(|fact| open(&fact, Place::Index, due)));
-        if tagged.iter().all(Fact::is_no) && inputs.facts.listing(&due.to).is_none() {
-            problems.push(PlanError::NothingToList { package: name(), image: due.to.to_string() }.into());
-        }
+    }
+    let Some(publish) = &request.publish else { return problems };
+    if let (Due::Taken, Some(release)) = (due.release, &publish.release) {
+        let package = inputs.workspace.package(due.package).name.to_string();
+        problems.push(PlanError::ReleaseTaken { package, image: due.to.with_tag(&release.name).to_string() }.into());
+    }
+    if request.assume_missing.contains(&due.package) {
+        return problems;
     }
     for tag in &due.notarize {
         problems.extend(open(inputs.facts.signed_with(tag), Place::Index, due));
     }
-    if let Some(publish) = request.publish.as_ref().filter(|publish| publish.sign) {
+    if publish.sign {
         let signatures = signatures(inputs, publish, decided, due);
         problems.extend(signatures.into_iter().filter_map(|fact| open(fact, Place::Index, due)));
     }
-    if let Some(release) = request.publish.as_ref().and_then(|publish| publish.release.as_ref()) {
+    if publish.release.is_some() {
         problems.extend(open(inputs.facts.release(&due.to), Place::Index, due));
-        if due.release == Due::Taken {
-            let image = due.to.with_tag(&release.name).to_string();
-            problems.push(PlanError::ReleaseTaken { package: name(), image }.into());
-        }
     }
     problems
+}
+
+/// The platforms that are asked for and listed by the build yml, and that an index made of what is there will lack.
+fn lacking(inputs: Inputs<'_>, request: &Request, demand: &Demand, due: &Publication) -> Option<Problem> {
+    if !request.only_index() || is_of_nothing(inputs, due) {
+        return None;
+    }
+    let asked = demand.selected.iter().filter(|(package, _)| *package == due.package).map(|(_, platform)| platform);
+    let lacks = |platform: &&Platform| {
+        let listed = inputs.facts.in_index(&due.to, platform).is_no();
+        listed && inputs.facts.at_arch_tag(&due.to, platform).is_no()
+    };
+    let listed: BTreeSet<Platform> = arches(inputs.workspace, due.package).collect();
+    let lacking: Vec<String> =
+        asked.filter(|platform| listed.contains(platform)).filter(lacks).map(ToString::to_string).collect();
+    let (package, image) = (inputs.workspace.package(due.package).name.to_string(), due.to.to_string());
+    (!lacking.is_empty()).then(|| PlanError::LacksPlatforms { package, image, platforms: lacking.join(", ") }.into())
+}
+
+/// Whether an index would list nothing at all.
+fn is_of_nothing(inputs: Inputs<'_>, due: &Publication) -> bool {
+    let platforms = indexed_platforms(inputs.workspace, due.package);
+    let mut tagged = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform));
+    tagged.all(|fact| fact.is_no()) && inputs.facts.listing(&due.to).is_none()
+}
+
+/// Packages that are to be released, are not built here, and have no index yet.
+fn not_released(inputs: Inputs<'_>, request: &Request, demand: &Demand, decided: &Decided) -> Vec<Problem> {
+    let elsewhere = built_elsewhere(inputs, request, demand, decided).into_iter();
+    let without_index = elsewhere.filter(|(_, to)| matches!(inputs.facts.release(to), Fact::No | Fact::Yes(_)));
+    let without_index = without_index.filter(|(_, to)| inputs.facts.listing(to).is_none());
+    let name = |package: PackageId| inputs.workspace.package(package).name.to_string();
+    without_index
+        .map(|(package, to)| PlanError::NothingToRelease { package: name(package), image: to.to_string() }.into())
+        .collect()
+}
+
+/// Takes away what cannot or must not be done of a publication, and says so; the others are done.
+fn leave_out(inputs: Inputs<'_>, request: &Request, decided: &Decided, due: &mut Publication) -> Option<Problem> {
+    let package = inputs.workspace.package(due.package).name.to_string();
+    if request.only_index() && is_of_nothing(inputs, due) {
+        due.drop_all();
+        return Some(PlanError::NothingToList { package, image: due.to.to_string() }.into());
+    }
+    // Whoever signs or releases an image says that it is the right one.
+    let outdated = due
+        .members
+        .iter()
+        .filter(|&&member| decided.nodes[member].state == State::Outdated && !decided.is_built(member));
+    let platforms: Vec<String> = outdated.map(|&member| decided.nodes[member].platform.to_string()).collect();
+    let left_out = if platforms.is_empty() { Vec::new() } else { due.drop_vouching() };
+    let (left_out, platforms) = (left_out.join(" and not "), platforms.join(", "));
+    (!left_out.is_empty()).then(|| PlanError::NotVouchedFor { package, left_out, platforms }.into())
 }
 
 /// The problem of a question that has no answer.

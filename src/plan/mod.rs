@@ -80,6 +80,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What keeps the plan from being run, all of it.
     pub problems: Vec<Problem>,
+    /// What was asked for and is left out, while the rest is done.
+    pub left_out: Vec<Problem>,
     /// What is odd but stops nothing.
     pub warnings: Vec<Problem>,
     /// Packages with problems that this plan does not touch.

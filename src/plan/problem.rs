@@ -52,6 +52,48 @@ pub enum PlanError {
         /// The index.
         image: String,
     },
+    /// An index is written, and lacks a platform.
+    #[error("the index `{image}` of `{package}` has no image for {platforms}")]
+    #[diagnostic(
+        code(plan::lacks_platforms),
+        help(
+            "push it on a machine of that architecture with `kitmake push --manifest=false`, then write the index again"
+        )
+    )]
+    LacksPlatforms {
+        /// The package.
+        package: String,
+        /// The index.
+        image: String,
+        /// Those that were asked for and that the package lists.
+        platforms: String,
+    },
+    /// A release of what is built elsewhere and has not been pushed.
+    #[error("`{package}` is not released: it is not built here, and the registry has no index `{image}`")]
+    #[diagnostic(
+        code(plan::nothing_to_release),
+        help("release it where it is built, or after it was pushed from there; a release is of the index")
+    )]
+    NothingToRelease {
+        /// The package.
+        package: String,
+        /// The index.
+        image: String,
+    },
+    /// An image that was made from other inputs is not vouched for.
+    #[error("`{package}` is not {left_out}: its image for {platforms} was made from other inputs than it has here")]
+    #[diagnostic(
+        code(plan::not_vouched_for),
+        help("`--on-outdated rebuild` builds it again and publishes that; everything else is done")
+    )]
+    NotVouchedFor {
+        /// The package.
+        package: String,
+        /// What is not done.
+        left_out: String,
+        /// Those of the outdated images.
+        platforms: String,
+    },
     /// Content trust is on, and what a package is built from is not signed.
     #[error("`{package}` is built from `{image}` ({place}), which is not signed")]
     #[diagnostic(
@@ -182,7 +224,12 @@ pub enum PlanError {
 impl Fault for PlanError {
     fn class(&self) -> Class {
         match self {
-            Self::NotAsked { .. } | Self::NotThere { .. } | Self::NothingToList { .. } => Class::Infrastructure,
+            Self::NotAsked { .. }
+            | Self::NotThere { .. }
+            | Self::NothingToList { .. }
+            | Self::NothingToRelease { .. }
+            | Self::LacksPlatforms { .. } => Class::Infrastructure,
+            Self::NotVouchedFor { .. } => Class::Unpublished,
             Self::DirtyPush { .. }
             | Self::IllegalName { .. }
             | Self::Outdated { .. }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Decided;
 use super::demand::{Demand, arches};
+use super::node::State;
 use super::trusted::is_notarized;
 use super::{Inputs, Publish, Request};
 use crate::image::{Platform, Reference};
@@ -74,6 +75,11 @@ pub(super) fn publications(
             members.entry(package).or_default();
         }
     }
+    for (package, to) in built_elsewhere(inputs, request, demand, decided) {
+        if inputs.facts.listing(&to).is_some() || matches!(inputs.facts.release(&to), Fact::Unknown(_)) {
+            members.entry(package).or_default();
+        }
+    }
     let publications = members.into_iter().filter_map(|(package, members)| {
         let tag = inputs.tags.get(package).filter(|tag| !tag.is_dirty())?;
         let to = tag.output.reference().ok()?.on(request.registry.as_deref());
@@ -82,7 +88,49 @@ pub(super) fn publications(
     publications.collect()
 }
 
+/// The packages that are to be released and are built on none of the platforms that are asked for, with their indexes: a
+/// release is of an index, whoever pushed what it lists.
+pub(super) fn built_elsewhere(
+    inputs: Inputs<'_>,
+    request: &Request,
+    demand: &Demand,
+    decided: &Decided,
+) -> Vec<(PackageId, Reference)> {
+    if request.only_index() || request.publish.as_ref().is_none_or(|publish| publish.release.is_none()) {
+        return Vec::new();
+    }
+    let mut elsewhere: BTreeMap<PackageId, bool> = BTreeMap::new();
+    for node in decided.nodes.iter().filter(|node| node.selected) {
+        *elsewhere.entry(node.package).or_insert(true) &= node.state == State::NotBuiltHere;
+    }
+    let packages =
+        elsewhere.into_iter().filter(|(package, elsewhere)| *elsewhere && !demand.idle.contains_key(package));
+    let index = |package| {
+        let tag = inputs.tags.get(package).filter(|tag| !tag.is_dirty())?;
+        Some((package, tag.output.reference().ok()?.on(request.registry.as_deref())))
+    };
+    packages.filter_map(|(package, _)| index(package)).collect()
+}
+
 impl Publication {
+    /// Nothing is done.
+    pub(super) fn drop_all(&mut self) {
+        *self = Self::new(self.package, self.to.clone(), std::mem::take(&mut self.members));
+    }
+
+    /// Nothing is signed or released; returns what would have been.
+    pub(super) fn drop_vouching(&mut self) -> Vec<&'static str> {
+        let mut dropped = Vec::new();
+        if std::mem::replace(&mut self.release, Due::No) != Due::No {
+            dropped.push("released");
+        }
+        let notarized = !std::mem::take(&mut self.notarize).is_empty();
+        if std::mem::take(&mut self.sign) || notarized {
+            dropped.push("signed");
+        }
+        dropped
+    }
+
     fn new(package: PackageId, to: Reference, members: Vec<usize>) -> Self {
         Self {
             package,
@@ -111,7 +159,8 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
             !unlisted(inputs, due.package, &due.to).is_empty()
         };
     let changes = due.index || !due.pushes.is_empty();
-    due.sign = publish.sign && (changes || signatures(inputs, publish, decided, &due).into_iter().any(Fact::is_no));
+    due.sign = publish.sign
+        && (changes || signatures(inputs, publish, decided, &due).into_iter().any(|fact| fact.found().is_none()));
     // What the index will be nobody knows before it is written.
     let listing = inputs.facts.listing(&due.to).filter(|_| !due.index).map(|listing| listing.digest.as_str());
     if let Some(release) = &publish.release {

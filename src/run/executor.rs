@@ -110,7 +110,7 @@ impl Executor {
             Ok(built) => Ok(if built.cached { Work::Cached } else { Work::Done }),
             Err(error) => Err(match error.class() {
                 None | Some(Class::Repository | Class::Usage) => failure(FailureClass::Build, &error),
-                Some(Class::Infrastructure) => failure(FailureClass::Infrastructure, &error),
+                Some(Class::Infrastructure | Class::Unpublished) => failure(FailureClass::Infrastructure, &error),
             }),
         }
     }

@@ -4,6 +4,7 @@ mod cached;
 mod corners;
 mod inputs;
 mod law;
+mod left_out;
 mod order;
 mod publishing;
 mod rendered;
