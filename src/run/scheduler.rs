@@ -6,7 +6,7 @@
 //! * Never more than [`Limits::jobs`] builds run at once, nor more than [`Limits::transfers`] of the other steps. While
 //!   the run is not stopping, a ready step with a free slot is started before anything is waited for.
 //! * After a failure without [`Limits::keep_going`] the running steps finish and nothing new starts, not even the push of
-//!   an image that is built. With it, exactly the steps that need the failed one, directly or not, are skipped.
+//!   an image that is built. An image that could not be stored in a cache stops nothing, as nothing needs it there. With it, exactly the steps that need the failed one, directly or not, are skipped.
 //! * After an interruption nothing new starts and the futures of the running steps are dropped.
 //! * A worker that panics is a failed step; the run goes on or stops as after any failure.
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::queue::Queue;
 use super::worker::work;
 use super::{Event, Failure, FailureClass, Logs, Outcome, Teller};
-use crate::plan::{Step, StepIndex};
+use crate::plan::{Step, StepIndex, StepKind};
 
 /// How much at once, and what after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub async fn run<R: StepRunner>(
                 tell(Event::Done(step, took));
             }
             End::Failed(failure) => {
-                stopped |= !limits.keep_going;
+                stopped |= !limits.keep_going && steps[step.index()].kind() != StepKind::Store;
                 let skipped = queue.failed(step, failure.clone());
                 tell(Event::Failed(step, took, failure));
                 for dependent in skipped {

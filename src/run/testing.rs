@@ -47,6 +47,12 @@ pub(crate) fn fetch(package: &str, needs: &[u32]) -> Step {
     step(&format!("{package} linux/amd64"), needs, action)
 }
 
+/// The store of a package for linux/amd64 in a cache.
+pub(crate) fn store(package: &str, needs: &[u32]) -> Step {
+    let action = Action::Store { source: image(), image: image(), platform: Platform::linux("amd64") };
+    step(&format!("{package} linux/amd64"), needs, action)
+}
+
 /// The index of a package.
 pub(crate) fn index(package: &str, needs: &[u32]) -> Step {
     step(

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::plan::StepKind;
-use crate::run::testing::{build, push, seconds};
+use crate::run::testing::{build, push, seconds, store};
 use crate::run::{Events, channel};
 
 /// How the test lets a step end.
@@ -169,6 +169,18 @@ async fn after_a_failure_running_steps_finish_and_not_even_a_push_starts() {
     assert_eq!(outcome.not_started, indices(&[2]));
     assert_eq!((outcome.exit_code(), outcome.interrupted), (1, false));
     assert_eq!(events.last(), Some(&Event::NotStarted(StepIndex(2))));
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_stored_in_a_cache_stops_nothing() {
+    let steps = [build("a", &[]), store("a", &[0]), build("b", &[]), push("b", &[2])];
+    let run = Run::start(&steps, limits(2), &[]).await;
+    run.hand.end(0, Verdict::Succeed).await;
+    run.hand.end(1, Verdict::Fail).await;
+    run.hand.end(2, Verdict::Succeed).await;
+    run.hand.end(3, Verdict::Succeed).await;
+    let (outcome, _) = run.finish().await;
+    assert_eq!((outcome.done, outcome.failed.len()), (indices(&[0, 2, 3]), 1));
 }
 
 #[tokio::test]
