@@ -9,6 +9,7 @@ use super::findings::Published;
 use super::node::{Idle, Place, State};
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, built_elsewhere, indexed_platforms, publications, signatures};
+use super::step::StepKind;
 use super::steps::steps;
 use super::trusted::{self, Repository};
 use super::verdict::Supply;
@@ -53,7 +54,14 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     let left_out = publications.iter_mut().filter_map(|due| leave_out(inputs, request, &decided, due)).collect();
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
-    let steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
+    let mut steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
+    // What cannot be read cannot be written to either, which is better said before anything is built.
+    if let (Fact::Unknown(problem), true) =
+        (&inputs.facts.cache, steps.iter().any(|step| step.kind() == StepKind::Store))
+    {
+        problems.push(problem.clone());
+        steps.clear();
+    }
     let name = |package: PackageId| inputs.workspace.package(package).name.clone();
     let idle = demand.idle.iter().map(|(&package, &reason)| Idle { name: name(package), reason });
     Plan {

@@ -99,3 +99,16 @@ fn a_cache_that_cannot_be_read_is_unknown_and_no_missing_image() {
     world.published("base", &amd64(), None);
     assert_eq!(world.state("base"), State::UnknownOrigin, "another place has it");
 }
+
+#[test]
+fn a_cache_that_cannot_be_read_is_said_before_anything_is_to_be_stored_in_it() {
+    let mut world = caching();
+    world.facts.cache = Fact::Unknown(unanswered("index.json is malformed"));
+    for name in ["base", "user"] {
+        world.stored(name, &amd64(), None);
+    }
+    let plan = world.plan();
+    assert_eq!((plan.codes(), plan.is_empty()), (vec!["test::unanswered".to_owned()], true));
+    world.facts.cache = Fact::Yes(std::collections::BTreeMap::new());
+    assert_eq!(world.steps(), ["store:base@linux/amd64", "store:user@linux/amd64"]);
+}
