@@ -337,6 +337,13 @@ pub fn relative(root: &Path, path: &Path) -> String {
     below.unwrap_or(".").to_owned()
 }
 
+/// Whether a variable of the environment is set to nothing, which counts as not being set.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this module is the one place that reads the environment")]
+pub fn is_set_to_nothing(name: &std::ffi::OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,6 +95,8 @@ fn what_the_page_calls_ignored_or_absent_is() {
                 "–" => {
                     assert!(!takes(&command, verb, flag), "`{verb}` has {flag}");
                     assert!(!is_ignored(verb, flag), "`{verb}` ignores {flag}");
+                    let is_named = legacy::REFUSED.contains(&flag.trim_start_matches('-'));
+                    assert!(is_named || verb == "remote-tag", "{flag} is not known to be linuxkit's");
                 }
                 _ => continue,
             }

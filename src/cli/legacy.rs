@@ -33,6 +33,22 @@ const GLOBAL_VALUES: [&str; 4] = ["-C", "--directory", "--color", "--progress"];
 /// Switches of what is signed, which change no tag.
 const OF_TRUST: [&str; 2] = ["disable-content-trust", "enable-content-trust"];
 
+/// Flags of today's linuxkit that mean nothing here and without which something else would happen, so that they are refused.
+pub(super) const REFUSED: [&str; 12] = [
+    "builder-config",
+    "builder-image",
+    "builder-name",
+    "builder-restart",
+    "builders",
+    "dockerfile",
+    "ignore-cached",
+    "mirror",
+    "precache-images",
+    "registry-creds",
+    "sbom-scanner",
+    "ssh",
+];
+
 /// Arguments as they are parsed, and what is to be told about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewritten {

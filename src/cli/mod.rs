@@ -11,6 +11,7 @@ mod graph;
 mod legacy;
 mod options;
 mod output;
+mod parse;
 mod path;
 mod plan;
 mod provenance;
@@ -153,7 +154,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A directory of that name makes the word a selector.
     let rewritten = legacy::rewrite(arguments, &|word| std::path::Path::new(word).is_dir());
-    let cli = Cli::parse_from(rewritten.arguments);
+    let cli = parse::parse(rewritten.arguments);
     let environment = Environment::read();
     let output = Output::new(cli.color, cli.progress, cli.quiet, cli.verbose, &environment);
     for note in &rewritten.notes {

@@ -15,8 +15,6 @@ use crate::settings::Settings;
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    #[command(flatten)]
-    planning: PlanningArgs,
     /// The form of the plan
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -26,6 +24,9 @@ pub(super) struct PlanArgs {
     /// Exit with code 5 if anything is to be built or pushed
     #[arg(long)]
     check: bool,
+    // Last, since it sets the headings of what follows it.
+    #[command(flatten)]
+    planning: PlanningArgs,
 }
 
 /// The form of a plan.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::plan::{Publish, Release};
 use crate::problem::{Class, Fault, Problem};
 
@@ -107,13 +107,24 @@ impl PublishArgs {
     }
 }
 
-/// Reads `--release`: a tag.
+/// Reads `--release`: a tag, and none of those that mean something else beside an index.
 fn parse_release(text: &str) -> Result<String, String> {
     match format!("image:{text}").parse::<Reference>() {
-        Ok(image) if image.tag() == Some(text) => Ok(text.to_owned()),
+        Ok(image) if image.tag() == Some(text) => {}
         _ => {
-            Err("a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
-                .to_owned())
+            return Err("a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+                .to_owned());
         }
+    }
+    if text.starts_with("sha256-") {
+        return Err("tags that begin with `sha256-` are those of signatures".to_owned());
+    }
+    let suffixes = Platform::ARCHITECTURES.into_iter().flat_map(|architecture| {
+        let variants = ["", "v5", "v6", "v7", "v8"];
+        variants.map(|variant| format!("-{architecture}{variant}"))
+    });
+    match suffixes.into_iter().find(|suffix| text.ends_with(suffix)) {
+        Some(suffix) => Err(format!("a tag that ends with `{suffix}` is that of an image for one architecture")),
+        None => Ok(text.to_owned()),
     }
 }

@@ -38,8 +38,6 @@ pub(super) struct ShowTagArgs {
     /// Package directories; all packages of the workspace by default
     #[arg(value_name = "DIR")]
     pub(super) directories: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(super) tags: TagArgs,
     /// Write the registry out: docker.io/linuxkit/init:… instead of linuxkit/init:…
     #[arg(long)]
     pub(super) canonical: bool,
@@ -48,6 +46,8 @@ pub(super) struct ShowTagArgs {
     format: Format,
     #[command(flatten)]
     pub(super) ymls: YmlArgs,
+    #[command(flatten)]
+    pub(super) tags: TagArgs,
 }
 
 /// The form of the names.

@@ -53,9 +53,9 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     registry: Option<String>,
     #[command(flatten)]
-    registries: RegistryArgs,
-    #[command(flatten)]
     ymls: YmlArgs,
+    #[command(flatten)]
+    registries: RegistryArgs,
     #[command(flatten)]
     tags: TagArgs,
 }
