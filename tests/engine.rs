@@ -78,6 +78,7 @@ impl Bench {
             extra_sources: Vec::new(),
             dockerfile: "Dockerfile".to_owned(),
             dockerfile_text: None,
+            texts: BTreeMap::new(),
             archives: Vec::new(),
             left_out: Vec::new(),
             exclude: Vec::new(),

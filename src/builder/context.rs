@@ -1,13 +1,13 @@
 //! The build context as an uncompressed tar stream.
 //!
-//! What is in it, in this order: the package directory, each extra source below its destination, the Dockerfile whose
+//! What is in it, in this order: the package directory, each extra source below its destination, the files whose
 //! text was replaced, the image archives. The engine unpacks in this order, so a later entry replaces an earlier one of
 //! the same path. Directories are walked sorted by name, links are stored and never followed, modes, owners and times
 //! are those on disk, and nothing is filtered: neither .gitignore nor .dockerignore applies.
 //!
 //! Whatever cannot be read ends the stream with an error that names it: a context is complete or it is none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -99,16 +99,14 @@ pub(super) struct ArchiveFile {
 /// Writes the whole context to `out`.
 pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>, out: W) -> Result<W, WriteError> {
     let left_out = request.left_out.iter().map(|path| confined(path)).collect::<Result<BTreeSet<_>, _>>()?;
-    let replaced = match &request.dockerfile_text {
-        Some(text) => Some((entry_path(&request.dockerfile)?, text)),
-        None => None,
-    };
-    let mut writer = Writer {
-        tar: Builder::new(out),
-        skipped: replaced.as_ref().map(|(path, _)| path.clone()),
-        skipped_metadata: None,
-        planned_at: request.planned_at,
-    };
+    let mut replaced = BTreeMap::new();
+    for (path, text) in &request.texts {
+        replaced.insert(entry_path(path)?, Replaced { text, always: false, metadata: None });
+    }
+    if let Some(text) = &request.dockerfile_text {
+        replaced.insert(entry_path(&request.dockerfile)?, Replaced { text, always: true, metadata: None });
+    }
+    let mut writer = Writer { tar: Builder::new(out), replaced, planned_at: request.planned_at };
     // A link to the package directory is the directory; a link as an extra source is stored as a link, as in linuxkit.
     let excludes = Excludes::lossy(&request.exclude);
     let enters = |name: &Path, directory: bool| !left_out.contains(name) && !excludes.leaves_out(name, directory);
@@ -116,8 +114,10 @@ pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>
     for source in &request.extra_sources {
         writer.tree(&source.source, &confined(&source.destination)?, false, &|_, _| true)?;
     }
-    if let Some((path, text)) = replaced {
-        writer.replaced(&path, text)?;
+    for (path, replaced) in std::mem::take(&mut writer.replaced) {
+        if replaced.always || replaced.metadata.is_some() {
+            writer.replaced(&path, replaced)?;
+        }
     }
     for archive in archives {
         let path = entry_path(&archive.path)?;
@@ -127,16 +127,24 @@ pub(super) fn write<W: Write>(request: &BuildRequest, archives: Vec<ArchiveFile>
     writer.tar.into_inner().map_err(|_| WriteError::Output)
 }
 
-struct Writer<W: Write> {
-    tar: Builder<W>,
-    /// What changed later than this is not what the tag and the key stand for.
-    planned_at: Option<SystemTime>,
-    /// The entry that is written at the end instead, with another text.
-    skipped: Option<PathBuf>,
-    skipped_metadata: Option<Metadata>,
+/// An entry that is written at the end, with another text.
+struct Replaced<'a> {
+    text: &'a str,
+    /// Whether it is written even if there is no such file on disk.
+    always: bool,
+    /// That of the file on disk, once it was met.
+    metadata: Option<Metadata>,
 }
 
-impl<W: Write> Writer<W> {
+struct Writer<'a, W: Write> {
+    tar: Builder<W>,
+    /// By the path in the context.
+    replaced: BTreeMap<PathBuf, Replaced<'a>>,
+    /// What changed later than this is not what the tag and the key stand for.
+    planned_at: Option<SystemTime>,
+}
+
+impl<W: Write> Writer<'_, W> {
     /// One directory (or file, or link) below `destination`, which is empty for the root of the context.
     fn tree(
         &mut self,
@@ -185,8 +193,8 @@ impl<W: Write> Writer<W> {
 
     fn entry(&mut self, path: &Path, name: &Path) -> Result<(), WriteError> {
         let metadata = self.check_age(path)?;
-        if self.skipped.as_deref() == Some(name) && !metadata.is_dir() {
-            self.skipped_metadata = Some(metadata);
+        if let Some(replaced) = self.replaced.get_mut(name).filter(|_| !metadata.is_dir()) {
+            replaced.metadata = Some(metadata);
             return Ok(());
         }
         let mut header = header(&metadata);
@@ -240,8 +248,9 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    fn replaced(&mut self, path: &Path, text: &str) -> Result<(), WriteError> {
-        let mut header = self.skipped_metadata.take().map_or_else(plain_header, |metadata| {
+    fn replaced(&mut self, path: &Path, replaced: Replaced<'_>) -> Result<(), WriteError> {
+        let text = replaced.text;
+        let mut header = replaced.metadata.map_or_else(plain_header, |metadata| {
             let mut header = header(&metadata);
             if metadata.is_symlink() {
                 header.set_mode(0o644);

@@ -38,6 +38,8 @@ pub struct BuildRequest {
     pub dockerfile: String,
     /// The text to stream instead of the file on disk, where references were pointed elsewhere.
     pub dockerfile_text: Option<String>,
+    /// Files of the context, by their path in it, that are streamed with another text than on disk if they are there.
+    pub texts: BTreeMap<String, String>,
     /// Images to place as tar files in the context.
     pub archives: Vec<Archive>,
     /// Paths of the package directory that do not enter the context (what the tree has where `archives` go).

@@ -198,7 +198,8 @@ fn read_directories(
     }
     let ids: BTreeMap<PackageName, PackageId> = packages.keys().cloned().zip((0..).map(PackageId)).collect();
     let order = names.iter().filter_map(|name| ids.get(name).copied()).collect();
-    Ok((Workspace { root: root.to_owned(), packages: packages.into_values().collect(), config }, order))
+    let packages = packages.into_values().collect();
+    Ok((Workspace { root: root.to_owned(), packages, config, rewritten: BTreeMap::new() }, order))
 }
 
 /// A directory as a package is named: relative to the root where it lies below, else absolute.

@@ -55,6 +55,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// There is no room beside the repository to work out what it will be.
+    #[error("what git will record cannot be worked out beside the repository: {reason}")]
+    #[diagnostic(
+        code(git::workshop),
+        help("make room in the directory that TMPDIR names, or name another one; the repository is untouched")
+    )]
+    Workshop {
+        /// The operating system's words.
+        reason: String,
+    },
+
     /// git refuses a repository that belongs to another user.
     #[error("git does not trust the repository `{directory}`: it belongs to another user")]
     #[diagnostic(
@@ -307,6 +318,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(super) fn workshop(error: &std::io::Error) -> Self {
+        Self::Workshop { reason: error.to_string() }
+    }
+
     pub(super) fn not_committed(directory: String, commit: &str, quote: &Quote) -> Self {
         Self::NotCommitted { directory, commit: commit.to_owned(), source_code: quote.source.clone(), span: quote.span }
     }
@@ -319,7 +334,7 @@ impl Error {
 impl Fault for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Missing { .. } | Self::Failed { .. } => Class::Infrastructure,
+            Self::Missing { .. } | Self::Failed { .. } | Self::Workshop { .. } => Class::Infrastructure,
             Self::NoSuchCommit { .. } | Self::HashPath { .. } => Class::Usage,
             _ => Class::Repository,
         }

@@ -12,6 +12,7 @@
 mod content;
 mod error;
 mod extra_source;
+mod future;
 mod history;
 mod locate;
 mod name;
@@ -29,6 +30,7 @@ mod trees;
 
 pub use error::Error;
 pub use extra_source::ExtraSource;
+pub use future::Future;
 pub use history::{Changed, End, Former, History, history};
 pub use locate::top_level;
 pub use name::ImageName;

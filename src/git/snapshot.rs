@@ -17,6 +17,9 @@ use super::trees::{Tree, read_trees};
 use super::{Commit, Error};
 use crate::problem::Problem;
 
+/// The revision that is checked out.
+pub(super) const HEAD_REVISION: &str = "HEAD";
+
 /// More directories than this are not listed one by one, but by their parents.
 const LIMITS: usize = 64;
 
@@ -68,6 +71,12 @@ pub(super) enum Entry<'a> {
 }
 
 impl Snapshot {
+    /// A repository whose `HEAD` has this tree, with nothing beside it.
+    pub(super) fn clean(tree: Option<Tree>, commit: Option<Commit>) -> Self {
+        let revisions = BTreeMap::from([(HEAD_REVISION.to_owned(), Revision { tree, commit })]);
+        Self { modified: Vec::new(), untracked: Vec::new(), unborn: false, revisions }
+    }
+
     /// The id at a path.
     pub(super) fn entry(&self, revision: &str, path: &[u8]) -> Entry<'_> {
         match self.revisions.get(revision).and_then(|revision| revision.tree.as_ref()) {
@@ -186,7 +195,8 @@ fn probe(top: &Path) -> Result<Option<String>, Problem> {
     Err(failed(top, &git, &output.stderr))
 }
 
-fn read_commit(top: &Path, revision: &str) -> Result<Option<Commit>, Problem> {
+/// What is known of the commit that a revision names.
+pub(super) fn read_commit(top: &Path, revision: &str) -> Result<Option<Commit>, Problem> {
     if revision.starts_with('-') {
         return Ok(None);
     }

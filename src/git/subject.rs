@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use super::error::Quote;
 use super::extra_source;
 use super::locate::{Locator, Place, Spot, TreePath};
-use super::snapshot::{Answer, Entry, Question, Snapshot, at_or_below};
+use super::snapshot::{Answer, Entry, HEAD_REVISION, Question, Snapshot, at_or_below};
 use super::{Dirt, Error, ExtraSource, TagOptions};
 use crate::path::clean;
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::{BuildYml, Overrides, PackageId, Workspace};
 
 /// The revision that tags are taken from by default; only this one can be dirty.
-pub(super) const HEAD: &str = "HEAD";
+pub(super) const HEAD: &str = HEAD_REVISION;
 
 /// From where a hash is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

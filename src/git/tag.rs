@@ -20,7 +20,7 @@ use sha2::Sha256;
 use super::content::Listing;
 use super::error::{MISSING, Quote};
 use super::locate::Locator;
-use super::snapshot::{self, Answer};
+use super::snapshot::{self, Answer, Question};
 use super::subject::{Answers, HEAD, Measured, Subject, View};
 use super::template;
 use super::{Error, ExtraSource, ImageName};
@@ -111,6 +111,8 @@ pub struct PackageTag {
     pub content_tag: bool,
     /// Whether the directory is in no git repository; its hash is empty then.
     pub outside_git: bool,
+    /// Whether no commit has this tree yet: it is what a commit would record.
+    pub uncommitted: bool,
     /// What is odd but stops nothing: outside git, names that the dirty suffix overlooks.
     pub warnings: Vec<Problem>,
 }
@@ -122,10 +124,10 @@ impl PackageTag {
         !self.dirt.is_empty() || self.extra_sources.iter().any(|source| !source.dirt.is_empty())
     }
 
-    /// The commit id as the build arg `REVISION` and the revision label show it: only of what is clean and in git.
+    /// The commit id as the build arg `REVISION` and the revision label show it: only of what is clean and committed.
     #[must_use]
     pub fn revision(&self) -> Option<&str> {
-        self.commit.as_ref().filter(|_| !self.is_dirty()).map(|commit| commit.id.as_str())
+        self.commit.as_ref().filter(|_| !self.is_dirty() && !self.uncommitted).map(|commit| commit.id.as_str())
     }
 }
 
@@ -151,6 +153,22 @@ impl Tags {
 /// # Errors
 /// When git itself cannot be asked; what concerns one package only is in its entry.
 pub fn tags(workspace: &Workspace, packages: &[PackageId], options: &TagOptions) -> Result<Tags, Problem> {
+    tags_by(workspace, packages, options, &mut ask)
+}
+
+/// What is to be known of each repository, by its top level.
+pub(super) type Questions = BTreeMap<PathBuf, Question>;
+
+/// Who answers questions; it is told the revisions that matter, too.
+pub(super) type Ask<'a> = dyn FnMut(Questions, &[&str]) -> Result<Answers, Problem> + 'a;
+
+/// The same, with other answers than those of the repositories as they are.
+pub(super) fn tags_by(
+    workspace: &Workspace,
+    packages: &[PackageId],
+    options: &TagOptions,
+    ask: &mut Ask<'_>,
+) -> Result<Tags, Problem> {
     let asked = View::asked(options);
     let views = if asked == View::OWN { vec![asked] } else { vec![asked, View::OWN] };
     let subjects: Vec<Subject<'_>> = packages
@@ -161,7 +179,13 @@ pub fn tags(workspace: &Workspace, packages: &[PackageId], options: &TagOptions)
             subjects.collect::<Vec<_>>()
         })
         .collect();
-    let answers = ask(&subjects, &views)?;
+    let mut questions = Questions::new();
+    for subject in &subjects {
+        subject.questions(&mut questions);
+    }
+    let mut revisions: Vec<&str> = vec![HEAD];
+    revisions.extend(views.iter().map(|view| view.revision).filter(|revision| *revision != HEAD));
+    let answers = ask(questions, &revisions)?;
     let measured: Vec<Vec<Result<Measured, Problem>>> = subjects
         .par_iter()
         .map(|subject| (0..views.len()).map(|view| subject.measure(view, &views, &answers)).collect())
@@ -180,15 +204,9 @@ pub fn tags(workspace: &Workspace, packages: &[PackageId], options: &TagOptions)
 }
 
 /// Asks git about every repository that a package or an extra source lies in.
-fn ask(subjects: &[Subject<'_>], views: &[View<'_>]) -> Result<Answers, Problem> {
-    let mut questions = BTreeMap::new();
-    for subject in subjects {
-        subject.questions(&mut questions);
-    }
-    let mut revisions: Vec<&str> = vec![HEAD];
-    revisions.extend(views.iter().map(|view| view.revision).filter(|revision| *revision != HEAD));
+fn ask(questions: Questions, revisions: &[&str]) -> Result<Answers, Problem> {
     let answers: Vec<Result<Answer, Problem>> =
-        questions.par_iter().map(|(top, question)| snapshot::ask(top, question, &revisions)).collect();
+        questions.par_iter().map(|(top, question)| snapshot::ask(top, question, revisions)).collect();
     // Without a git program nothing has a tag, which is one problem and not one for each package.
     let missing = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|problem| problem.code() == MISSING);
     match missing {
@@ -300,6 +318,7 @@ impl Subject<'_> {
             dirt: asked.dirt,
             commit: repository.and_then(|(_, snapshot)| snapshot.commit(revision).cloned()),
             outside_git: repository.is_none(),
+            uncommitted: false,
             warnings,
         })
     }

@@ -1,5 +1,6 @@
 //! Tags against real repositories, with git itself as the judge.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -81,7 +82,7 @@ impl Sandbox {
             .iter()
             .map(|path| workspace::package(&root, path, "build.yml", &KitmakeYml::default(), false))
             .collect();
-        Workspace { root, packages, config: KitmakeYml::default() }
+        Workspace { root, packages, config: KitmakeYml::default(), rewritten: BTreeMap::new() }
     }
 
     fn tags(&self, paths: &[&str], options: &TagOptions) -> Vec<Result<PackageTag, Problem>> {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
 use super::process::{cannot_run, command, failed};
@@ -29,7 +29,18 @@ pub(super) fn read_trees(
     revisions: &[&str],
     paths: &BTreeSet<Vec<u8>>,
 ) -> Result<Vec<Option<Tree>>, Problem> {
+    read_trees_in(top, revisions, paths, |_| ())
+}
+
+/// The same, where `objects` tells git in which directory to look for objects.
+pub(super) fn read_trees_in(
+    top: &Path,
+    revisions: &[&str],
+    paths: &BTreeSet<Vec<u8>>,
+    objects: impl FnOnce(&mut Command),
+) -> Result<Vec<Option<Tree>>, Problem> {
     let mut git = command(top, ["cat-file", "--batch"]);
+    objects(&mut git);
     git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = git.spawn().map_err(|error| cannot_run(&error))?;
     let result = Batch::new(&mut child).and_then(|mut batch| {

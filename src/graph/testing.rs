@@ -1,5 +1,6 @@
 //! Workspaces for the tests of the graph, without a disk or git behind them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -191,6 +192,7 @@ impl Pkg {
             commit: None,
             content_tag: true,
             outside_git: false,
+            uncommitted: false,
             warnings: Vec::new(),
         }
     }
@@ -233,6 +235,7 @@ impl Repo {
             root: root.to_owned(),
             packages: packages.iter().map(Pkg::package).collect(),
             config: KitmakeYml::default(),
+            rewritten: BTreeMap::new(),
         };
         let platforms: Vec<Platform> = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
         let graph = build(&workspace, &tags, &platforms, &Platform::linux("amd64"));
@@ -272,7 +275,8 @@ impl Repo {
 /// A graph of `count` packages, in which each pair is a package and one that it needs as a current image.
 pub(crate) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph) {
     let packages = (0..count).map(|index| Pkg::new(&format!("p{index:06}")).unreadable().package()).collect();
-    let workspace = Workspace { root: "/r".into(), packages, config: KitmakeYml::default() };
+    let config = KitmakeYml::default();
+    let workspace = Workspace { root: "/r".into(), packages, config, rewritten: BTreeMap::new() };
     let id = |index: usize| PackageId(u32::try_from(index).unwrap());
     let mut edges: Vec<Edge> = needs
         .iter()
@@ -290,11 +294,6 @@ pub(crate) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph)
         .collect();
     edges.sort_by(|a, b| a.key().cmp(&b.key()));
     let order = super::edges::order(&workspace, &edges);
-    let graph = Graph {
-        order,
-        edges,
-        nodes: std::collections::BTreeMap::default(),
-        problems: std::collections::BTreeMap::default(),
-    };
+    let graph = Graph { order, edges, nodes: BTreeMap::default(), problems: BTreeMap::default() };
     (workspace, graph)
 }

@@ -113,6 +113,7 @@ impl<'a> Recipe<'a> {
                 .collect(),
             dockerfile: self.build.dockerfile.value.clone(),
             dockerfile_text: dockerfile.filter(|_| !replaced.is_empty()).map(|file| file.rewrite(replaced)),
+            texts: self.texts(),
             left_out: if archives.is_empty() {
                 Vec::new()
             } else {
@@ -129,6 +130,25 @@ impl<'a> Recipe<'a> {
             no_cache: self.build.disable_cache,
             tags: tags.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// The files of the context that are taken to have another text than on disk.
+    fn texts(&self) -> BTreeMap<String, String> {
+        let workspace = self.inputs.workspace;
+        let own = (workspace.directory(self.package), "");
+        let extra = self.tag.extra_sources.iter();
+        let extra = extra.map(|source| (source.source.clone(), source.destination.trim_matches('/')));
+        let mut texts = BTreeMap::new();
+        for (directory, destination) in std::iter::once(own).chain(extra) {
+            for (file, text) in &workspace.rewritten {
+                let Some(inside) = file.strip_prefix(&directory).ok().and_then(|inside| inside.to_str()) else {
+                    continue;
+                };
+                let path = if destination.is_empty() { inside.to_owned() } else { format!("{destination}/{inside}") };
+                texts.insert(path, text.to_string());
+            }
+        }
+        texts
     }
 
     /// Where the engine may look for the images that the Dockerfile names.
@@ -155,12 +175,12 @@ impl<'a> Recipe<'a> {
             (TOOL_VERSION_LABEL.to_owned(), concat!("kitmake-", env!("CARGO_PKG_VERSION")).to_owned()),
             (TOOL_REVISION_LABEL.to_owned(), option_env!("KITMAKE_REVISION").unwrap_or("unknown").to_owned()),
         ]);
-        if let Some(commit) = &self.tag.commit {
+        if self.tag.commit.is_some() {
             if !self.build.gitrepo.is_empty() {
                 labels.insert(SOURCE_LABEL.to_owned(), self.build.gitrepo.clone());
             }
-            if !self.tag.is_dirty() {
-                labels.insert(REVISION_LABEL.to_owned(), commit.id.clone());
+            if let Some(revision) = self.tag.revision() {
+                labels.insert(REVISION_LABEL.to_owned(), revision.to_owned());
             }
         }
         if let Some(config) = &self.build.config_label {

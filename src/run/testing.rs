@@ -20,6 +20,7 @@ pub(crate) fn build(package: &str, needs: &[u32]) -> Step {
         extra_sources: Vec::new(),
         dockerfile: "Dockerfile".to_owned(),
         dockerfile_text: None,
+        texts: BTreeMap::new(),
         archives: Vec::new(),
         left_out: Vec::new(),
         exclude: Vec::new(),

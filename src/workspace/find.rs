@@ -80,7 +80,7 @@ pub fn read(root: &Path, options: &Options) -> Result<Workspace, Problem> {
         broken.into_iter().map(|(path, problem)| Package { problems: vec![problem], ..Package::new(&path, BUILD_YML) }),
     );
     packages.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Workspace { root, packages, config })
+    Ok(Workspace { root, packages, config, rewritten: BTreeMap::new() })
 }
 
 /// The kitmake.yml of a root; its defaults if there is none.

@@ -140,6 +140,8 @@ pub struct Workspace {
     pub packages: Vec<Package>,
     /// The `kitmake.yml` of the root, or its defaults.
     pub config: KitmakeYml,
+    /// Files that are taken to have another text than on disk, by absolute path.
+    pub rewritten: BTreeMap<PathBuf, Arc<str>>,
 }
 
 impl Workspace {

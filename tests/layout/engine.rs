@@ -64,6 +64,7 @@ impl Bench {
                 "FROM scratch\nCOPY base /base\nCOPY own /own\nCOPY base /base\nENV A=b\nENTRYPOINT [\"/x\"]\n"
                     .to_owned(),
             ),
+            texts: BTreeMap::new(),
             archives: Vec::new(),
             left_out: Vec::new(),
             exclude: Vec::new(),

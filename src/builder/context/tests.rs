@@ -13,12 +13,13 @@ fn request(directory: &Path) -> BuildRequest {
         extra_sources: Vec::new(),
         dockerfile: "Dockerfile".to_owned(),
         dockerfile_text: None,
+        texts: BTreeMap::new(),
         archives: Vec::new(),
         left_out: Vec::new(),
         exclude: Vec::new(),
         platform: Platform::host(),
-        build_args: std::collections::BTreeMap::new(),
-        labels: std::collections::BTreeMap::new(),
+        build_args: BTreeMap::new(),
+        labels: BTreeMap::new(),
         network: true,
         no_cache: false,
         planned_at: None,
@@ -250,7 +251,7 @@ fn what_is_missing_or_special_is_an_error_that_names_it() {
 #[test]
 fn a_file_that_shrinks_while_it_is_read_is_an_error_and_one_that_grows_keeps_its_first_size() {
     let path = Path::new("f");
-    let mut writer = Writer { tar: Builder::new(Vec::new()), planned_at: None, skipped: None, skipped_metadata: None };
+    let mut writer = Writer { tar: Builder::new(Vec::new()), replaced: BTreeMap::new(), planned_at: None };
     writer.file(&mut plain_header(), path, b"12345".as_slice(), 3, path).unwrap();
     let error = writer.file(&mut plain_header(), path, b"12".as_slice(), 3, path).unwrap_err();
     assert!(matches!(error, WriteError::Source(ContextError::Changed { .. })), "{error:?}");
