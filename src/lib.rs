@@ -13,6 +13,7 @@
 //! | [`workspace`] | finds the packages; reads build.yml and Dockerfile |
 //! | [`git`] | one snapshot per repository; the tag of each package |
 //! | [`graph`] | the dependency graph, cycles, selectors, renderers |
+//! | [`pins`] | where images of this repository are named by a tag, and new tags carried on |
 //! | [`presence`] | the facts about where a node already is |
 //! | [`plan`] | pure: what is to be done, in which order, and why; keys |
 //! | [`explain`] | what one node is made from, and what differs from the image that exists |
@@ -42,6 +43,7 @@ pub mod image;
 pub mod layout;
 pub mod memo;
 mod path;
+pub mod pins;
 pub mod pipeline;
 pub mod plan;
 pub mod presence;

@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod parse;
 mod path;
+mod pins;
 mod plan;
 mod provenance;
 mod publish_args;
@@ -45,7 +46,8 @@ pub mod exit {
     pub const REPOSITORY: u8 = 3;
     /// Engine, registry, authentication or network.
     pub const INFRASTRUCTURE: u8 = 4;
-    /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none.
+    /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none; `pins`:
+    /// something is wrong.
     pub const TO_DO: u8 = 5;
     /// Built, but not published as it was asked to be.
     pub const UNPUBLISHED: u8 = 6;
@@ -63,6 +65,7 @@ Examples:
   kitmake plan --check             exit code 5 if anything is to be built
   kitmake show-tag pkg/init        org/image:tag, as `linuxkit pkg show-tag` prints it
   kitmake rdeps tools/base         what needs it, how, and where that is written
+  kitmake pins fix                 write new tags into all files that name them, before one commit
   kitmake graph --format dot | dot -Tsvg > graph.svg
 
 A selector is a path, a glob, an image name, or a folder, which selects all below it. Marks around it follow the graph:
@@ -72,8 +75,8 @@ A selector is a path, a glob, an image name, or a folder, which selects all belo
 Quote `!`, `^`, `*` and `[` from the shell.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done, verify: something is not signed, path: there is none; 6 built but not
-published as asked for; 130 interrupted; 143 terminated.";
+5 --check: something is to be done, verify: something is not signed, path: there is none, pins: something is wrong;
+6 built but not published as asked for; 130 interrupted; 143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
 #[derive(Debug, Parser)]
@@ -144,6 +147,8 @@ enum Verb {
     Rdeps(deps::DepsArgs),
     /// Show why a package needs another one
     Path(path::PathArgs),
+    /// Say which images of this repository are named where, and bring their tags up to date
+    Pins(pins::PinsArgs),
     /// Say which published images are signed by a key
     Verify(verify::VerifyArgs),
 }
@@ -172,6 +177,7 @@ pub fn main() -> ExitCode {
         Verb::Deps(args) => deps::run(&place, &output, &args, deps::Direction::Needs),
         Verb::Rdeps(args) => deps::run(&place, &output, &args, deps::Direction::Uses),
         Verb::Path(args) => path::run(&place, &output, &args),
+        Verb::Pins(args) => pins::run(&place, &output, &args, &runtime()),
         Verb::Verify(args) => verify::run(&place, &output, &args, &runtime()),
     };
     let code = ended.unwrap_or_else(|problems| {

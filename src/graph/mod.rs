@@ -29,6 +29,7 @@ use crate::workspace::PackageId;
 
 pub use edges::build;
 pub use outputs::duplicate_outputs;
+pub use repositories::Repositories;
 
 /// Whether the image or the files, tag or published image of the other package are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

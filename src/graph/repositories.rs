@@ -15,7 +15,8 @@ use super::State;
 const DEFAULT_TAG: &str = "latest";
 
 /// Every repository that a package of the workspace makes.
-pub(super) struct Repositories {
+#[derive(Debug)]
+pub struct Repositories {
     /// By what the build ymls call them.
     made: BTreeMap<String, Vec<Maker>>,
     /// By what the command line calls them.
@@ -23,7 +24,7 @@ pub(super) struct Repositories {
 }
 
 /// A package that makes images of a repository.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Maker {
     id: PackageId,
     default: bool,
@@ -34,7 +35,9 @@ struct Maker {
 }
 
 impl Repositories {
-    pub(super) fn new(workspace: &Workspace, tags: &Tags) -> Self {
+    /// From the tags of all packages.
+    #[must_use]
+    pub fn new(workspace: &Workspace, tags: &Tags) -> Self {
         let mut made: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
         let mut called: BTreeMap<String, Vec<Maker>> = BTreeMap::new();
         for id in workspace.ids() {
@@ -63,9 +66,15 @@ impl Repositories {
         Self { made, called }
     }
 
+    /// The packages that make the repository of a reference, those first that their directories mean.
+    pub fn makers(&self, reference: &Reference) -> impl Iterator<Item = PackageId> {
+        self.made.get(&repository(reference)).into_iter().flatten().map(|maker| maker.id)
+    }
+
     /// What a reference in a Dockerfile of `from` means. `own_name` says that the reference was written with `PKG_IMAGE`
     /// or `PKG_HASH`, and so changes with the names that the command line gives.
-    pub(super) fn meaning(&self, from: PackageId, reference: &Reference, own_name: bool) -> (State, Option<PackageId>) {
+    #[must_use]
+    pub fn meaning(&self, from: PackageId, reference: &Reference, own_name: bool) -> (State, Option<PackageId>) {
         let name = repository(reference);
         let called = self.called.get(&name).filter(|_| own_name);
         let Some(makers) = self.made.get(&name).or(called) else { return (State::External, None) };

@@ -1,0 +1,142 @@
+//! Image ymls: the files that `linuxkit build` puts an image together from.
+//!
+//! They are read as text, since what counts is where a reference stands: whatever looks like `name:tag` outside a comment.
+//! Whether it is a pin depends on whether a package here makes the image, so kernel, init, onboot and services are all
+//! found, and everything else in the file is left as it is.
+
+use std::ops::Range;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobSetBuilder};
+use walkdir::WalkDir;
+
+use super::Error;
+use crate::image::Reference;
+use crate::path::clean;
+use crate::problem::{Problem, SourceFile};
+
+/// A file with references to images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// The file itself.
+    pub source: SourceFile,
+    /// Where references with a tag stand.
+    pub references: Vec<Range<usize>>,
+}
+
+impl ImageFile {
+    /// Finds the references of a text.
+    #[must_use]
+    pub fn parse(source: SourceFile) -> Self {
+        let references = references(&source.text);
+        Self { source, references }
+    }
+}
+
+/// Reads the files below `root` that one of the globs matches. A glob is tried relative to the root, then to `current`,
+/// which is itself relative to the root. Hidden directories are passed over.
+///
+/// # Errors
+/// When a glob is malformed or matches no file, or a file cannot be read.
+pub fn image_files(root: &Path, current: &str, globs: &[String]) -> Result<Vec<ImageFile>, Problem> {
+    if globs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut set = GlobSetBuilder::new();
+    let mut owners = Vec::new();
+    for (index, glob) in globs.iter().enumerate() {
+        for base in [root.to_owned(), root.join(current)] {
+            let path = clean(&base.join(glob));
+            let Ok(inside) = path.strip_prefix(clean(root)) else { continue };
+            let compiled = GlobBuilder::new(&inside.to_string_lossy()).literal_separator(true).build();
+            let compiled = compiled
+                .map_err(|error| Error::Glob { glob: glob.clone(), reason: error.kind().to_string().to_lowercase() })?;
+            set.add(compiled);
+            owners.push(index);
+        }
+    }
+    let set = set.build().map_err(|error| Error::Glob { glob: globs.join(" "), reason: error.to_string() })?;
+    let mut matched = vec![false; globs.len()];
+    let mut files = Vec::new();
+    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(root).sort_by_file_name().into_iter();
+    let walk =
+        walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || !hidden(entry.file_name()));
+    for entry in walk.filter_map(Result::ok) {
+        let Ok(inside) = entry.path().strip_prefix(root) else { continue };
+        let found = set.matches(inside);
+        if found.is_empty() || !entry.path().is_file() {
+            continue;
+        }
+        for glob in found {
+            matched[owners[glob]] = true;
+        }
+        let shown = inside.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(entry.path()).map_err(|error| Error::unreadable(&shown, &error))?;
+        files.push(ImageFile::parse(SourceFile::new(shown, text)));
+    }
+    match matched.iter().position(|matched| !matched) {
+        Some(at) => Err(Error::NoFiles { glob: globs[at].clone() }.into()),
+        None => Ok(files),
+    }
+}
+
+/// The ranges of a text that are references with a tag, outside comments.
+fn references(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let end = comment(line).unwrap_or(line.len());
+        let mut from = 0;
+        while let Some(at) = line[from..end].find(is_part).map(|at| from + at) {
+            let to = line[at..end].find(|c| !is_part(c)).map_or(end, |length| at + length);
+            let word = &line[at..to];
+            if word.parse::<Reference>().is_ok_and(|reference| reference.tag().is_some()) {
+                found.push(start + at..start + to);
+            }
+            from = to;
+        }
+        start += line.len();
+    }
+    found
+}
+
+/// Whether a reference can have this character.
+fn is_part(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "._-/:@".contains(character)
+}
+
+/// Where a comment of YAML begins in a line: a `#` at its start or after a blank, and not within quotes.
+fn comment(line: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (None, '#') if before.is_whitespace() => return Some(at),
+            // A quote opens a scalar only where one can begin.
+            (None, '"' | '\'') if before.is_whitespace() || "[{,:-".contains(before) => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            _ => {}
+        }
+        before = character;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_wherever_they_stand_but_not_in_comments() {
+        let text = "kernel:\n  image: linuxkit/kernel:6.6.71\ninit:\n  - linuxkit/init:abc # was linuxkit/init:old\r\n\
+                    # - linuxkit/runc:x\n  - \"host.example:5000/org/a:1\"\nonboot: [{name: x, image: 'o/b:2#3'}]\n\
+                    files:\n  - path: etc/a\n    mode: \"0644\"\n    contents: \"it's # o/c:3\"\n";
+        let file = ImageFile::parse(SourceFile::new("x.yml", text));
+        let found: Vec<&str> = file.references.iter().map(|range| &text[range.clone()]).collect();
+        assert_eq!(
+            found,
+            ["linuxkit/kernel:6.6.71", "linuxkit/init:abc", "host.example:5000/org/a:1", "o/b:2", "o/c:3"]
+        );
+    }
+}

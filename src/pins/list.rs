@@ -1,0 +1,241 @@
+//! The pins of a workspace, and what each means.
+//!
+//! Dockerfiles are seen on all platforms of the graph and for all packages that use them; what is the same for several is
+//! one pin. A reference that a build arg of a yml gives is the pin of that build arg, since it is written there. The state
+//! of a pin is measured by the tags that are handed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::image_file::ImageFile;
+use super::named::named;
+use super::{Kind, Pin, State};
+use crate::git::Tags;
+use crate::graph::{Graph, NodeReference, Repositories, State as Meaning};
+use crate::image::Reference;
+use crate::problem::SourceFile;
+use crate::workspace::build_yml::Located;
+use crate::workspace::dockerfile::ReferenceKind;
+use crate::workspace::{PackageId, Workspace};
+
+/// All pins, sorted by file and place.
+#[must_use]
+pub fn list(workspace: &Workspace, tags: &Tags, graph: &Graph, images: &[ImageFile]) -> Vec<Pin> {
+    let lister = Lister { workspace, tags, repositories: Repositories::new(workspace, tags) };
+    let mut references: BTreeMap<PackageId, Vec<&NodeReference>> = BTreeMap::new();
+    for ((id, _), node) in &graph.nodes {
+        references.entry(*id).or_default().extend(&node.references);
+    }
+    let mut pins = Vec::new();
+    for id in workspace.ids() {
+        let args = lister.build_args(id);
+        lister.dockerfile(id, references.get(&id).map_or(&[][..], Vec::as_slice), &args, &mut pins);
+        pins.extend(args);
+    }
+    // What is read as something else already has its pins where that says.
+    let mut known: BTreeSet<&str> = BTreeSet::from([workspace.config.source.path.as_str()]);
+    for package in &workspace.packages {
+        known.extend(package.build.iter().map(|build| build.source.path.as_str()));
+        known.extend(package.dockerfile.iter().map(|file| file.source.path.as_str()));
+        known.extend(package.build_args.iter().map(|file| file.source.path.as_str()));
+    }
+    for image in images.iter().filter(|image| !known.contains(image.source.path.as_str())) {
+        lister.image_file(image, &mut pins);
+    }
+    merge(pins)
+}
+
+/// Pins that are one and the same for several packages.
+fn merge(pins: Vec<Pin>) -> Vec<Pin> {
+    let mut merged: BTreeMap<_, Pin> = BTreeMap::new();
+    for pin in pins {
+        let key = pin.key();
+        let state = match &pin.state {
+            State::Allowed(_) => "allowed",
+            other => other.name(),
+        };
+        let key = (key.0.to_owned(), key.1, key.2, key.3, key.4.to_owned(), state);
+        match merged.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pin)),
+            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().used_by.extend(pin.used_by),
+        }
+    }
+    merged.into_values().collect()
+}
+
+struct Lister<'a> {
+    workspace: &'a Workspace,
+    tags: &'a Tags,
+    repositories: Repositories,
+}
+
+impl Lister<'_> {
+    fn dockerfile(&self, id: PackageId, references: &[&NodeReference], args: &[Pin], pins: &mut Vec<Pin>) {
+        let package = self.workspace.package(id);
+        let (Some(dockerfile), Some(build)) = (&package.dockerfile, &package.build) else { return };
+        let given = |name: &String, text: &str| {
+            let entries = build.build_args.iter().chain(package.build_args.iter().flat_map(|file| &file.entries));
+            let is_given = |entry: &Located<String>| entry.value.split_once('=') == Some((name, text));
+            entries.into_iter().any(is_given) && args.iter().any(|pin| pin.reference == text)
+        };
+        for reference in references {
+            let image = &reference.image;
+            if image.expanded.as_ref().is_ok_and(|text| image.through.iter().any(|name| given(name, text))) {
+                continue;
+            }
+            pins.push(self.reference(id, &dockerfile.source, reference));
+        }
+    }
+
+    fn reference(&self, id: PackageId, source: &SourceFile, reference: &NodeReference) -> Pin {
+        let image = &reference.image;
+        let kind = match image.kind {
+            ReferenceKind::From => Kind::From,
+            ReferenceKind::CopyFrom => Kind::CopyFrom,
+            ReferenceKind::MountFrom => Kind::MountFrom,
+        };
+        let parsed = image.expanded.clone().and_then(|text| {
+            let parsed = text.parse::<Reference>().map_err(|invalid| invalid.reason.to_owned())?;
+            Ok((text, parsed))
+        });
+        let (text, parsed) = match parsed {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                return Pin {
+                    file: source.path.clone(),
+                    line: image.line,
+                    kind,
+                    reference: image.written.clone(),
+                    state: State::Unresolved(why.clone()),
+                    used_by: [id].into(),
+                    package: None,
+                    expected: None,
+                    tag_at: Err(why),
+                };
+            }
+        };
+        let stands = |range: &Range<usize>| source.text.get(range.clone()) == Some(text.as_str());
+        let at = if stands(&image.span) {
+            Ok(image.span.clone())
+        } else if let Some(origin) = image.origin.as_ref().filter(|origin| stands(origin)) {
+            Ok(origin.clone())
+        } else if image.through.is_empty() {
+            Err("it is not written in one piece".to_owned())
+        } else {
+            let names: Vec<String> = image.through.iter().map(|name| format!("`{name}`")).collect();
+            Err(format!("it is put together from {}", names.join(", ")))
+        };
+        let place = Place { source, line: image.line, kind };
+        self.pin(&place, at, &text, &parsed, Some((id, reference.state)))
+    }
+
+    /// The build args of a package whose value is a tag of an image made here.
+    fn build_args(&self, id: PackageId) -> Vec<Pin> {
+        let package = self.workspace.package(id);
+        let Some(build) = &package.build else { return Vec::new() };
+        let own = build.build_args.iter().map(|entry| (&build.source, entry));
+        let files = package.build_args.iter().flat_map(|file| file.entries.iter().map(|entry| (&file.source, entry)));
+        let mut pins = Vec::new();
+        for (source, entry) in own.chain(files) {
+            let Some((_, value)) = entry.value.split_once('=') else { continue };
+            let Ok(parsed) = value.parse::<Reference>() else { continue };
+            if parsed.tag().is_none() || self.repositories.makers(&parsed).next().is_none() {
+                continue;
+            }
+            let at = once(&source.text, &entry.span, value).ok_or_else(|| "it is not written as it is".to_owned());
+            let place = Place { source, line: entry.line, kind: Kind::BuildArg };
+            let (meaning, _) = self.repositories.meaning(id, &parsed, false);
+            pins.push(self.pin(&place, at, value, &parsed, Some((id, meaning))));
+        }
+        pins
+    }
+
+    fn image_file(&self, file: &ImageFile, pins: &mut Vec<Pin>) {
+        for range in &file.references {
+            let text = &file.source.text[range.clone()];
+            let Ok(parsed) = text.parse::<Reference>() else { continue };
+            if parsed.tag().is_none() || self.repositories.makers(&parsed).next().is_none() {
+                continue;
+            }
+            let place = Place { source: &file.source, line: 0, kind: Kind::ImageFile };
+            pins.push(self.pin(&place, Ok(range.clone()), text, &parsed, None));
+        }
+    }
+
+    /// A pin whose reference stands at `at`, if anywhere; `user` is the package it is for, with what it means there.
+    fn pin(
+        &self,
+        place: &Place<'_>,
+        at: Result<Range<usize>, String>,
+        text: &str,
+        parsed: &Reference,
+        user: Option<(PackageId, Meaning)>,
+    ) -> Pin {
+        let current = |id: &PackageId| self.present(*id).is_some_and(|present| present.tag() == parsed.tag());
+        let mut makers = self.repositories.makers(parsed);
+        let is_made = makers.by_ref().next().is_some();
+        let found = self.repositories.makers(parsed).find(|id| current(id) && user.is_none_or(|(user, _)| user != *id));
+        let is_own = user.is_some_and(|(user, _)| self.repositories.makers(parsed).any(|id| id == user));
+        let meaning = match user {
+            Some((_, meaning)) => meaning,
+            None if !is_made => Meaning::External,
+            None if found.is_some() && parsed.digest().is_none() => Meaning::Current,
+            None => Meaning::Stale,
+        };
+        let package = match meaning {
+            Meaning::Current => found,
+            Meaning::Stale if is_own => user.map(|(user, _)| user),
+            Meaning::Stale => named(parsed, &self.repositories, self.tags),
+            _ => None,
+        };
+        let file = place.source.path.clone();
+        let state = match meaning {
+            Meaning::Current => State::Current,
+            Meaning::Stale if is_own => State::Own,
+            Meaning::Stale => match self.workspace.config.allows(&file, text) {
+                Some(reason) => State::Allowed(reason.to_owned()),
+                None => State::Stale,
+            },
+            _ => State::External,
+        };
+        let expected = package.filter(|_| state != State::Own).and_then(|id| self.present(id));
+        let expected = expected.and_then(|present| Some(parsed.with_tag(present.tag()?)));
+        let tag_at = at.and_then(|range| match (parsed.tag(), parsed.digest()) {
+            (_, Some(_)) => Err("it names a digest".to_owned()),
+            (None, None) => Err("it has no tag".to_owned()),
+            _ if is_made && package.is_none() => Err("several packages make this image".to_owned()),
+            (Some(tag), None) => Ok(range.end - tag.len()..range.end),
+        });
+        let line = tag_at.as_ref().map_or(place.line, |range| place.source.line(range.start));
+        Pin {
+            file,
+            line,
+            kind: place.kind,
+            reference: text.to_owned(),
+            state,
+            used_by: user.map(|(user, _)| user).into_iter().collect(),
+            package,
+            expected,
+            tag_at,
+        }
+    }
+
+    fn present(&self, id: PackageId) -> Option<&Reference> {
+        self.tags.get(id)?.identity.reference().ok()
+    }
+}
+
+/// Where a reference is written.
+struct Place<'a> {
+    source: &'a SourceFile,
+    line: u32,
+    kind: Kind,
+}
+
+/// Where a text stands within a range, if it does so exactly once.
+fn once(text: &str, range: &Range<usize>, wanted: &str) -> Option<Range<usize>> {
+    let within = text.get(range.clone())?;
+    let mut found = within.match_indices(wanted);
+    let (at, _) = found.next()?;
+    found.next().is_none().then(|| range.start + at..range.start + at + wanted.len())
+}

@@ -1,0 +1,86 @@
+//! Changed files: on disk, or as a diff.
+//!
+//! A file is replaced as a whole, with the mode it had; where it is named through a symbolic link, the link stays. All new
+//! files are written beside the old ones before the first takes its place, so that a full disk changes nothing.
+
+use std::io::Write;
+use std::path::Path;
+
+use similar::TextDiff;
+use tempfile::NamedTempFile;
+
+use super::Error;
+use super::repin::Change;
+use crate::problem::Problem;
+
+/// Replaces the files.
+///
+/// # Errors
+/// When a file is not what it was when it was read, in which case none is replaced, or cannot be replaced.
+pub fn write(changes: &[Change]) -> Result<(), Problem> {
+    let count = changes.len();
+    let failed = |change: &Change, written, error: &std::io::Error| {
+        Problem::from(Error::Write { file: change.file.clone(), reason: error.to_string(), written, count })
+    };
+    let mut ready = Vec::with_capacity(count);
+    for change in changes {
+        if std::fs::read(&change.real).ok().as_deref() != Some(change.before.as_bytes()) {
+            return Err(Error::Changed { file: change.file.clone() }.into());
+        }
+        ready.push(beside(change).map_err(|error| failed(change, 0, &error))?);
+    }
+    for (written, (change, file)) in changes.iter().zip(ready).enumerate() {
+        file.persist(&change.real).map_err(|error| failed(change, written, &error.error))?;
+    }
+    Ok(())
+}
+
+fn beside(change: &Change) -> std::io::Result<NamedTempFile> {
+    let directory = change.real.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".kitmake-").tempfile_in(directory)?;
+    file.write_all(change.after.as_bytes())?;
+    file.as_file().set_permissions(change.real.metadata()?.permissions())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// The changes as a unified diff, which `git apply` takes at the root.
+#[must_use]
+pub fn diff(changes: &[Change]) -> String {
+    let mut text = String::new();
+    for Change { file, before, after, .. } in changes {
+        let difference = TextDiff::from_lines(before.as_ref(), after.as_str());
+        let (old, new) = (format!("a/{file}"), format!("b/{file}"));
+        text.push_str(&difference.unified_diff().context_radius(3).header(&old, &new).to_string());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_keeps_its_mode_and_the_link_to_it_and_is_left_alone_once_it_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&real, "old\r\n").unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o751)).unwrap();
+        symlink("real", &link).unwrap();
+        let change = Change {
+            file: "link".to_owned(),
+            real: link.canonicalize().unwrap(),
+            before: "old\r\n".into(),
+            after: "new\r\n".to_owned(),
+        };
+        assert_eq!(diff(std::slice::from_ref(&change)), "--- a/link\n+++ b/link\n@@ -1 +1 @@\n-old\r\n+new\r\n");
+        write(std::slice::from_ref(&change)).unwrap();
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "new\r\n");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o751);
+        assert_eq!(write(&[change]).unwrap_err().code(), "pins::changed");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,146 @@
+//! What `pins fix` writes into a file, and what it leaves as it is.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::support::Monorepo;
+use super::tag;
+
+const BASE: [(&str, &str); 3] =
+    [("pkg/base/build.yml", "image: base\n"), ("pkg/base/Dockerfile", "FROM scratch\n"), ("pkg/base/file", "1\n")];
+
+fn with(files: &[(&str, &str)]) -> Monorepo {
+    let all: Vec<(&str, &str)> = BASE.iter().chain(files).copied().collect();
+    Monorepo::with_files(&all)
+}
+
+#[test]
+fn nothing_but_the_tag_changes() {
+    let dockerfile = "# linuxkit/base:old stays here\r\nARG A='linuxkit/base:old'\r\nFROM \"linuxkit/base:old\" AS x\r\n\
+                      FROM $A AS linuxkit-base\r\nFROM docker.io/linuxkit/base:old\r\nCOPY --chown=0:0 --from=linuxkit/base:old /a /b\r\n\
+                      RUN --mount=type=bind,from=linuxkit/base:old,target=/x echo linuxkit/base:old\r\nCMD [\"x\"]";
+    let monorepo = with(&[("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", dockerfile)]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    let base = tag(&monorepo, "pkg/base");
+    let expected = dockerfile
+        .replace("linuxkit/base:old", &format!("linuxkit/base:{base}"))
+        .replacen(&format!("linuxkit/base:{base} stays"), "linuxkit/base:old stays", 1)
+        .replace(&format!("echo linuxkit/base:{base}"), "echo linuxkit/base:old");
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), expected);
+}
+
+#[test]
+fn build_args_are_rewritten_where_they_are_written() {
+    let monorepo = with(&[
+        ("kitmake.yml", "packages:\n  pkg/user:\n    build-arg-file: args\n"),
+        ("pkg/user/build.yml", "image: user\nbuildArgs:\n  - 'A=linuxkit/base:old' # linuxkit/base:old\n  - C=x\n"),
+        ("pkg/user/args", "# B=linuxkit/base:old\nB = linuxkit/base:old\n"),
+        ("pkg/user/Dockerfile", "ARG A=scratch\nARG B=scratch\nFROM $A AS a\nFROM $B\n"),
+    ]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    let base = tag(&monorepo, "pkg/base");
+    assert_eq!(
+        monorepo.read("pkg/user/build.yml"),
+        format!("image: user\nbuildArgs:\n  - 'A=linuxkit/base:{base}' # linuxkit/base:old\n  - C=x\n")
+    );
+    assert_eq!(monorepo.read("pkg/user/args"), format!("# B=linuxkit/base:old\nB = linuxkit/base:{base}\n"));
+    monorepo.commit("Fix");
+    monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+}
+
+#[test]
+fn variants_of_one_image_get_the_tag_of_their_own_form() {
+    let monorepo = with(&[
+        ("kitmake.yml", "packages:\n  pkg/fw: [build-gpu.yml]\n"),
+        ("pkg/fw/build.yml", "image: fw\n"),
+        ("pkg/fw/build-gpu.yml", "image: fw\ntag: '{{.Hash}}-gpu'\n"),
+        ("pkg/fw/Dockerfile", "FROM scratch\n"),
+        ("pkg/user/build.yml", "image: user\n"),
+        (
+            "pkg/user/Dockerfile",
+            "FROM linuxkit/fw:1111111111111111111111111111111111111111 AS a\n\
+             FROM linuxkit/fw:1111111111111111111111111111111111111111-gpu AS b\n\
+             FROM linuxkit/fw:v1\n",
+        ),
+    ]);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    let fw = tag(&monorepo, "pkg/fw");
+    assert_eq!(
+        monorepo.read("pkg/user/Dockerfile"),
+        format!("FROM linuxkit/fw:{fw} AS a\nFROM linuxkit/fw:{fw}-gpu AS b\nFROM linuxkit/fw:v1\n")
+    );
+    assert!(fixed.stderr.contains("several packages make this image"), "{}", fixed.stderr);
+}
+
+#[test]
+fn image_ymls_are_rewritten_and_what_is_no_image_yml_is_not() {
+    let allowed = "stale-pins:\n  - {file: pkg/kept/Dockerfile, image: 'linuxkit/base:kept', reason: proven}\n";
+    let image = "init:\n  - linuxkit/base:old\n  # - linuxkit/base:old\n  - linuxkit/other:old\nservices:\n  - name: a\n    image: \"linuxkit/base:old\"\n";
+    let monorepo = with(&[
+        ("kitmake.yml", allowed),
+        ("pkg/kept/build.yml", "image: kept\nbuildArgs: ['A=linuxkit/base:old']\n"),
+        ("pkg/kept/Dockerfile", "FROM linuxkit/base:kept\n"),
+        ("images/x.yml", image),
+    ]);
+    let fixed = monorepo.kitmake(&["pins", "fix", "--files", "**/*.yml"]).with_code(0);
+    assert!(fixed.stderr.contains("rewrote 3 pins in 2 files"), "{}", fixed.stderr);
+    let base = format!("linuxkit/base:{}", tag(&monorepo, "pkg/base"));
+    let expected = image.replace("linuxkit/base:old", &base).replace(&format!("# - {base}"), "# - linuxkit/base:old");
+    assert_eq!(monorepo.read("images/x.yml"), expected);
+    assert_eq!(monorepo.read("kitmake.yml"), allowed);
+}
+
+#[test]
+fn modes_and_links_stay() {
+    let monorepo = with(&[
+        ("pkg/user/build.yml", "image: user\n"),
+        ("pkg/user/real", "FROM linuxkit/base:old\n"),
+        ("pkg/other/build.yml", "image: other\n"),
+    ]);
+    fs::set_permissions(monorepo.path("pkg/user/real"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("real", monorepo.path("pkg/user/Dockerfile")).unwrap();
+    symlink("../user/real", monorepo.path("pkg/other/Dockerfile")).unwrap();
+    monorepo.commit("Link");
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    monorepo.commit("Fix");
+    assert_eq!(monorepo.read("pkg/user/real"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+    assert_eq!(fs::metadata(monorepo.path("pkg/user/real")).unwrap().permissions().mode() & 0o777, 0o755);
+    for link in ["pkg/user/Dockerfile", "pkg/other/Dockerfile"] {
+        assert!(fs::symlink_metadata(monorepo.path(link)).unwrap().is_symlink(), "{link}");
+    }
+    monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+}
+
+#[test]
+fn what_git_makes_of_line_ends_is_what_the_tag_counts() {
+    let monorepo = with(&[
+        (".gitattributes", "Dockerfile text eol=crlf\n"),
+        ("pkg/user/build.yml", "image: user\n"),
+        ("pkg/user/Dockerfile", "FROM linuxkit/base:old\r\n"),
+        ("pkg/top/build.yml", "image: top\n"),
+        ("pkg/top/Dockerfile", "FROM linuxkit/user:old\r\n"),
+    ]);
+    monorepo.git(&["rm", "--quiet", "--cached", "-r", "."]);
+    monorepo.git(&["reset", "--quiet", "--hard"]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    monorepo.commit("Fix");
+    assert!(monorepo.git(&["show", "HEAD:pkg/user/Dockerfile"]).find('\r').is_none());
+    assert!(monorepo.read("pkg/user/Dockerfile").ends_with("\r\n"));
+    assert_eq!(monorepo.read("pkg/top/Dockerfile"), format!("FROM linuxkit/user:{}\r\n", tag(&monorepo, "pkg/user")));
+}
+
+#[test]
+fn what_is_modified_counts_as_git_add_u_records_it() {
+    let monorepo =
+        with(&[("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", "FROM linuxkit/base:old\n")]);
+    monorepo.write("pkg/base/file", "staged\n");
+    monorepo.git(&["add", "pkg/base/file"]);
+    monorepo.write("pkg/base/file", "in the work tree\n");
+    monorepo.write("pkg/base/more", "intended\n");
+    monorepo.git(&["add", "--intent-to-add", "pkg/base/more"]);
+    let status = monorepo.git(&["status", "--porcelain"]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    assert_eq!(monorepo.git(&["status", "--porcelain"]), format!("{status}\n M pkg/user/Dockerfile"));
+    monorepo.git(&["commit", "--quiet", "--all", "--message", "Change and fix"]);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+}

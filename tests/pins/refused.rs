@@ -1,0 +1,137 @@
+//! What `pins fix` does not touch, and what it says of it.
+
+use super::support::Monorepo;
+use super::{tag, tracked};
+
+fn files(extra: &[(&str, &str)]) -> Monorepo {
+    let mut all = vec![
+        ("pkg/base/build.yml", "image: base\n"),
+        ("pkg/base/Dockerfile", "FROM scratch\n"),
+        ("pkg/user/build.yml", "image: user\n"),
+        ("pkg/user/Dockerfile", "FROM linuxkit/base:old\n"),
+    ];
+    all.retain(|(path, _)| extra.iter().all(|(other, _)| other != path));
+    all.extend(extra);
+    Monorepo::with_files(&all)
+}
+
+#[test]
+fn untracked_files_of_a_package_that_is_named_are_refused_unless_they_are_to_be_added() {
+    let monorepo = files(&[]);
+    monorepo.write("pkg/base/new", "new\n");
+    monorepo.write("pkg/user/unrelated", "new\n");
+    let before = tracked(&monorepo);
+    let refused = monorepo.kitmake(&["pins", "fix"]).with_code(3);
+    assert!(
+        refused.stderr.contains("pins::untracked") && refused.stderr.contains("pkg/base/new"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("unrelated"), "{}", refused.stderr);
+    assert_eq!(tracked(&monorepo), before);
+
+    let fixed = monorepo.kitmake(&["pins", "fix", "--include-untracked"]).with_code(0);
+    assert!(fixed.stderr.contains("`pkg/base/new`"), "{}", fixed.stderr);
+    assert_eq!(monorepo.git(&["diff", "--cached", "--name-only"]), "");
+    monorepo.git(&["add", "pkg/base/new"]);
+    monorepo.git(&["commit", "--quiet", "--all", "--message", "Change and fix"]);
+    monorepo.git(&["clean", "--quiet", "--force", "-d"]);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+}
+
+#[test]
+fn a_package_of_which_nothing_is_committed_is_untracked_as_a_whole() {
+    let monorepo = files(&[("pkg/user/Dockerfile", "FROM linuxkit/new:old\n")]);
+    monorepo.write("pkg/new/build.yml", "image: new\n");
+    monorepo.write("pkg/new/Dockerfile", "FROM linuxkit/base:old\n");
+    let refused = monorepo.kitmake(&["pins", "fix"]).with_code(3);
+    assert!(refused.stderr.contains("pkg/new"), "{}", refused.stderr);
+    monorepo.kitmake(&["pins", "fix", "--include-untracked"]).with_code(0);
+    monorepo.commit("Add and fix");
+    assert_eq!(monorepo.read("pkg/new/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/new:{}\n", tag(&monorepo, "pkg/new")));
+}
+
+#[test]
+fn a_pin_put_together_from_several_args_is_named_and_its_file_left_alone() {
+    let text = "ARG NAME=linuxkit/base\nARG TAG=old\nFROM ${NAME}:${TAG}\n";
+    let monorepo = files(&[("pkg/user/Dockerfile", text)]);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("put together from `NAME`, `TAG`"), "{}", fixed.stderr);
+    assert!(fixed.stderr.contains("pkg/user/Dockerfile:3"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), text);
+}
+
+#[test]
+fn digests_and_pins_without_a_tag_or_a_value_are_left_alone() {
+    let digest = "0".repeat(64);
+    let text = format!(
+        "ARG NONE\nFROM linuxkit/base:old@sha256:{digest} AS a\nFROM linuxkit/base AS b\nFROM ${{NONE}} AS c\nFROM scratch\n"
+    );
+    let monorepo = files(&[("pkg/user/Dockerfile", &text)]);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    for why in ["names a digest", "has no tag", "no value for `NONE`"] {
+        assert!(fixed.stderr.contains(why), "{why}: {}", fixed.stderr);
+    }
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), text);
+}
+
+#[test]
+fn a_package_from_itself_is_named_and_no_finding() {
+    let monorepo = files(&[("pkg/base/Dockerfile", "FROM linuxkit/base:older\n")]);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    assert!(fixed.stderr.contains("left alone: pkg/base/Dockerfile:1"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/base/Dockerfile"), "FROM linuxkit/base:older\n");
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+}
+
+#[test]
+fn names_together_with_extra_sources_make_a_loop_that_is_left_alone() {
+    let monorepo = files(&[
+        ("pkg/base/build.yml", "image: base\nextra-sources:\n  - ../user:user\n"),
+        ("pkg/top/build.yml", "image: top\n"),
+        ("pkg/top/Dockerfile", "FROM linuxkit/user:old\n"),
+    ]);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("follow from itself, through `pkg/base`"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+    assert_eq!(monorepo.read("pkg/top/Dockerfile"), format!("FROM linuxkit/user:{}\n", tag(&monorepo, "pkg/user")));
+}
+
+#[test]
+fn two_packages_that_name_each_other_are_a_loop() {
+    let monorepo = files(&[("pkg/base/Dockerfile", "FROM linuxkit/user:old\n")]);
+    let before = tracked(&monorepo);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("through `pkg/base`, `pkg/user`"), "{}", fixed.stderr);
+    assert_eq!(tracked(&monorepo), before);
+}
+
+#[test]
+fn what_kitmake_yml_allows_is_left_alone() {
+    let allowed = "stale-pins:\n  - {file: pkg/user/Dockerfile, image: linuxkit/base, reason: proven}\n";
+    let monorepo = files(&[("kitmake.yml", allowed)]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+    let listed = monorepo.kitmake(&["pins"]).with_code(0);
+    assert!(listed.stdout.contains("allowed") && listed.stdout.contains("proven"), "{}", listed.stdout);
+    monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+}
+
+#[test]
+fn a_generated_dockerfile_that_git_ignores_is_left_to_what_makes_it() {
+    let monorepo = files(&[(".gitignore", "/pkg/made/Dockerfile\n"), ("pkg/made/build.yml", "image: made\n")]);
+    monorepo.write("pkg/made/Dockerfile", "FROM linuxkit/base:old\n");
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("pkg/made/Dockerfile:1") && fixed.stderr.contains("git ignores"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/made/Dockerfile"), "FROM linuxkit/base:old\n");
+    assert_ne!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+}
+
+#[test]
+fn a_glob_that_names_no_file_is_an_error() {
+    let monorepo = files(&[]);
+    let ended = monorepo.kitmake(&["pins", "fix", "--files", "*.yaml"]).with_code(2);
+    assert!(ended.stderr.contains("pins::no_files"), "{}", ended.stderr);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+}
