@@ -68,6 +68,7 @@ fn survey_of_a_clean_repository(bencher: divan::Bencher<'_, '_>, packages: usize
             build_arg_files: &[],
             tags: &tags,
             platforms: None,
+            repin: false,
         };
         let surveyed = survey(&question, &Platform::linux("amd64")).expect("the repository is well formed");
         assert_eq!(surveyed.workspace.packages.len(), packages);

@@ -15,6 +15,7 @@ use crate::graph::{self, Graph, selector};
 use crate::image::{Platform, Reference};
 use crate::layout::Layout;
 use crate::memo::Memo;
+use crate::pins::{self, Carried, DirtyTags};
 use crate::plan::{self, Demand, Inputs, Plan, Platforms, Request};
 use crate::presence::{Facts, Places, Question, ask, ask_more};
 use crate::problem::Problem;
@@ -37,6 +38,8 @@ pub struct Surveyed {
     pub graph: Graph,
     /// The packages that the selectors name, sorted.
     pub selected: Vec<PackageId>,
+    /// If pins were brought up to date in memory, how many, and in how many files.
+    pub rewrites: Option<(usize, usize)>,
 }
 
 /// What is to be surveyed.
@@ -56,6 +59,8 @@ pub struct Survey<'a> {
     pub tags: &'a TagOptions,
     /// The platforms wanted; the kitmake.yml is asked when it is `None`.
     pub platforms: Option<&'a Platforms>,
+    /// Whether all pins are taken to be what `pins fix` would make of them.
+    pub repin: bool,
 }
 
 /// A revision stands where nothing is compared with one.
@@ -72,15 +77,21 @@ impl crate::problem::Fault for RevisionFault {
     }
 }
 
+/// An error if a revision is named where nothing is compared with one.
+pub(crate) fn refuse_revisions(named: &selector::Named) -> Result<(), Problem> {
+    match named.revisions().first() {
+        Some(revision) => Err(RevisionFault::NotCompared { revision: (*revision).to_owned() }.into()),
+        None => Ok(()),
+    }
+}
+
 /// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
 /// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
     let mut workspace = workspace::read(survey.root, survey.workspace)?;
     let build_yml = survey.workspace.build_yml.as_deref();
     let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
-    if let Some(revision) = named.revisions().first() {
-        return Err(RevisionFault::NotCompared { revision: (*revision).to_owned() }.into());
-    }
+    refuse_revisions(&named)?;
     if build_yml.is_some() {
         workspace.choose(&named.packages());
     }
@@ -88,7 +99,7 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
         add_build_args(&mut workspace, &named.packages(), survey.build_arg_files)?;
     }
     let all: Vec<PackageId> = workspace.ids().collect();
-    let tags = git::tags(&workspace, &all, survey.tags)?;
+    let mut tags = git::tags(&workspace, &all, survey.tags)?;
     let asked = match survey.platforms {
         Some(Platforms::These(platforms)) => platforms.clone(),
         Some(Platforms::Own | Platforms::Arches) => Vec::new(),
@@ -101,7 +112,23 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
         add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
         graph = graph::build(&workspace, &tags, &asked, builder);
     }
-    Ok(Surveyed { workspace, tags, graph, selected })
+    let mut rewrites = None;
+    if survey.repin {
+        let repinned = pins::repin(&pins::Request {
+            workspace: &workspace,
+            tags: &tags,
+            options: survey.tags,
+            platforms: &asked,
+            builder,
+            carried: Carried::All,
+            images: &[],
+            dirty: DirtyTags::Dirty,
+        })?;
+        rewrites = Some((repinned.rewrites.len(), repinned.changes.len()));
+        (workspace, tags) = (repinned.workspace, repinned.tags);
+        graph = graph::build(&workspace, &tags, &asked, builder);
+    }
+    Ok(Surveyed { workspace, tags, graph, selected, rewrites })
 }
 
 /// The packages that further selectors name, sorted; with `!` alone, all others.
@@ -152,9 +179,10 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         build_arg_files: &settings.build_arg_files,
         tags: &settings.tags,
         platforms: settings.platforms.as_ref(),
+        repin: settings.repin,
     };
     let surveyed = survey(&question, &builder)?;
-    let Surveyed { workspace, tags, graph, selected } = &surveyed;
+    let Surveyed { workspace, tags, graph, selected, .. } = &surveyed;
     let config = &workspace.config;
     let registry = settings.registry(config);
     let platforms = settings.platforms(config);
@@ -256,7 +284,7 @@ fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<P
 
 /// One question per image of the demand, and per image of this repository that one of them is pinned to.
 fn questions(surveyed: &Surveyed, request: &Request, demand: &Demand) -> Vec<Question> {
-    let Surveyed { workspace, tags, graph, selected } = surveyed;
+    let Surveyed { workspace, tags, graph, selected, .. } = surveyed;
     let mut questions: BTreeMap<(Reference, bool), Question> = BTreeMap::new();
     for &package in selected.iter().filter(|_| request.publish.is_some()) {
         let Some(tag) = tags.get(package) else { continue };

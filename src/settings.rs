@@ -159,6 +159,8 @@ pub struct Settings {
     pub pull: bool,
     /// What to do about a published image that was made from other inputs.
     pub on_outdated: OnOutdated,
+    /// Plan as if all pins had been brought up to date.
+    pub repin: bool,
     /// What the process environment says.
     pub environment: Environment,
 }
@@ -189,6 +191,7 @@ impl Settings {
             force: false,
             pull: false,
             on_outdated: OnOutdated::Warn,
+            repin: false,
             environment,
         }
     }

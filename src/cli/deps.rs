@@ -68,6 +68,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Di
         build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
+        repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     let (graph, selected) = (&surveyed.graph, &surveyed.selected);

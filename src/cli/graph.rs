@@ -48,6 +48,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
         build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
+        repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);

@@ -90,6 +90,10 @@ pub(super) struct PlanningArgs {
     /// What to do about a published image that was made from other inputs
     #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
     pub(super) on_outdated: OnOutdated,
+    /// Do it as if `pins fix` had been run and committed: with the tags that packages will have then, and without changing
+    /// the work tree
+    #[arg(long)]
+    pub(super) repin: bool,
     /// Where images without a host in their name live
     #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     pub(super) registry: Option<String>,
@@ -166,6 +170,7 @@ impl PlanningArgs {
             force: self.force,
             pull: self.pull,
             on_outdated: self.on_outdated,
+            repin: self.repin,
             environment: place.environment.clone(),
         })
     }

@@ -46,6 +46,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
         build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
+        repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     let select = |selector: &String| pipeline::select(&surveyed, std::slice::from_ref(selector), &current);

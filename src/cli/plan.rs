@@ -59,6 +59,9 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
     if output.verbose > 0 {
         output.say(&format!("durations of earlier runs: {}\n", prepared.durations.file().display()));
     }
+    if let Some((pins, files)) = prepared.surveyed.rewrites {
+        output.say(&format!("as if {pins} pins in {files} files had been brought up to date\n"));
+    }
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }

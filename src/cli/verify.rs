@@ -127,6 +127,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
         build_arg_files: &[],
         tags: &args.tags.options(&place.environment, &directory),
         platforms: None,
+        repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     let config = &surveyed.workspace.config;

@@ -6,6 +6,7 @@ mod check;
 mod fix;
 mod generated;
 mod refused;
+mod repin;
 #[path = "../support/mod.rs"]
 mod support;
 
