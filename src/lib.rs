@@ -23,6 +23,7 @@
 //! | [`signature`] | signatures as cosign stores them: keys, signing, checking |
 //! | [`layout`] | linuxkit's cache, an OCI image layout |
 //! | [`trust`] | Docker Content Trust: signatures of tags, through notary |
+//! | [`page`] | a graph or a plan as one HTML file |
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, [`memo`] what is remembered on disk to be
@@ -42,6 +43,7 @@ mod hex;
 pub mod image;
 pub mod layout;
 pub mod memo;
+pub mod page;
 mod path;
 pub mod pins;
 pub mod pipeline;

@@ -9,7 +9,7 @@ use super::yml_args::YmlArgs;
 use super::{Ended, exit};
 use crate::graph::render;
 use crate::image::Platform;
-use crate::{pipeline, settings};
+use crate::{page, pipeline, settings};
 
 /// Arguments of `graph`.
 #[derive(Debug, Args)]
@@ -35,6 +35,8 @@ enum Format {
     Json,
     /// For Markdown on GitHub or GitLab.
     Mermaid,
+    /// One page for a browser.
+    Html,
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
@@ -64,6 +66,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
         Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),
         Format::Mermaid => render::mermaid(graph, workspace, tags, selected).map_err(|problem| vec![problem])?,
+        Format::Html => page::html(&page::of_graph(graph, workspace, tags, selected)),
     };
     output.data(&text)?;
     Ok(exit::DONE)

@@ -6,6 +6,7 @@ use tokio::runtime::Runtime;
 use super::options::{Place, PlanningArgs};
 use super::output::Output;
 use super::{Ended, exit};
+use crate::page;
 use crate::pipeline::{self, Prepared};
 use crate::plan;
 use crate::problem::Problem;
@@ -36,6 +37,8 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
+    /// One page for a browser.
+    Html,
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Runtime) -> Ended {
@@ -80,7 +83,7 @@ pub(super) fn limits(prepared: &Prepared, jobs: Option<u16>, keep_going: bool) -
 
 /// The same for `plan` and `build --dry-run`.
 pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits: Limits) -> Result<(), Vec<Problem>> {
-    let plan = &prepared.plan;
+    let Prepared { plan, surveyed: pipeline::Surveyed { graph, workspace, tags, .. }, .. } = prepared;
     let expected = estimate(&plan.steps, limits, &prepared.durations.expected(&plan.steps));
     let text = match format {
         Format::Text => {
@@ -88,6 +91,7 @@ pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits
             plan::text(plan, output.verbose > 0) + &line
         }
         Format::Json => plan::json(plan, expected.as_ref()),
+        Format::Html => page::html(&page::of_plan(plan, expected.as_ref(), graph, workspace, tags)),
     };
     output.data(&text)
 }
