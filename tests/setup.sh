@@ -69,6 +69,8 @@ ensure_packages() {
     command -v openssl >/dev/null || missing+=" openssl"
     command -v docker-registry >/dev/null || missing+=" docker-registry"
     command -v notary-server >/dev/null || missing+=" notary"
+    command -v chromium >/dev/null || missing+=" chromium"
+    command -v chromedriver >/dev/null || missing+=" chromium-driver"
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=" ca-certificates"
     dpkg-query --show --showformat '${Status}' busybox-static 2>/dev/null | grep -q 'ok installed' ||
         missing+=" busybox-static"
