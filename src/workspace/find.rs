@@ -222,7 +222,9 @@ fn candidates(root: &Path, config: &KitmakeYml, choices: &BTreeMap<&str, &str>, 
         }
     }
     for path in tracked {
-        if !ymls.iter().any(|(known, _)| *known == path) {
+        // The first of the directory, whatever the name of its yml.
+        let next = ymls.range((path.clone(), String::new())..).next();
+        if next.is_none_or(|(known, _)| *known != path) {
             ymls.extend(in_directory(root, &path, names));
         }
     }
