@@ -48,6 +48,8 @@ pub struct Info {
     pub cpus: usize,
     /// Such as `20.10.24`.
     pub version: String,
+    /// Whether it looks for images of docker.io somewhere else first.
+    pub mirrors: bool,
 }
 
 /// An image in the engine's store.
@@ -87,6 +89,7 @@ impl Engine {
             platform,
             cpus: info.ncpu.and_then(|cpus| usize::try_from(cpus).ok()).unwrap_or(1).max(1),
             version: version.version.unwrap_or_default(),
+            mirrors: info.registry_config.and_then(|config| config.mirrors).is_some_and(|mirrors| !mirrors.is_empty()),
         };
         Ok((Self { worker: docker.clone().with_timeout(WORK), docker, endpoint }, info))
     }

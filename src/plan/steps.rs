@@ -16,7 +16,7 @@ use super::trusted::{Repository, pinned};
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
-use crate::presence::Found;
+use crate::presence::{Fact, Found};
 use crate::workspace::PackageId;
 
 /// The steps of a plan.
@@ -220,14 +220,15 @@ impl Composer<'_> {
         let written = reference.image.expanded.as_deref().ok().and_then(|text| text.parse::<Reference>().ok());
         let Some(written) = written else { return (None, None) };
         let from = written.on(self.request.registry.as_deref());
-        if from == written {
-            return (None, None);
-        }
-        if written.digest().is_some() {
-            let (step, name) = self.by_digest(&written, &reference.image.platform);
+        let platform = &reference.image.platform;
+        if written.digest().is_some() && from != written {
+            let (step, name) = self.by_digest(&written, platform);
             return (step, Some(name));
         }
-        let platform = &reference.image.platform;
+        let elsewhere = self.elsewhere(&written, &from, platform);
+        if from == written && elsewhere.is_none() {
+            return (None, None);
+        }
         let suffixed = written.arch_tag(platform);
         let own = *platform == self.request.builder;
         let name = (!own).then(|| suffixed.clone());
@@ -242,16 +243,38 @@ impl Composer<'_> {
         if let Some(&step) = self.ready.get(&slot) {
             return (Some(step), name);
         }
+        let fetch = || Action::Fetch { from, platform: platform.clone(), names: self.names(&written, platform) };
+        let action = elsewhere.unwrap_or_else(fetch);
+        let kind = if matches!(action, Action::Load { .. }) { StepKind::Load } else { StepKind::Fetch };
         let step = self.add(Step {
-            id: format!("fetch:{written}@{platform}"),
+            id: format!("{kind}:{written}@{platform}"),
             title: short_title(&written, platform),
             node: None,
             reference: written.to_string(),
             needs: Vec::new(),
-            action: Action::Fetch { from, platform: platform.clone(), names: self.names(&written, platform) },
+            action,
         });
         self.ready.insert(slot, step);
         (Some(step), name)
+    }
+
+    /// How to bring an image that this repository published some time ago, if it is there but not where the engine looks for
+    /// it: only as `tag-arch`, or only in linuxkit's cache.
+    fn elsewhere(&self, written: &Reference, remote: &Reference, platform: &Platform) -> Option<Action> {
+        let facts = self.inputs.facts;
+        let listed = right(facts.in_index(remote, platform), platform);
+        if written.digest().is_some() || right(facts.on_builder(written), platform).found().is_some() || !listed.is_no()
+        {
+            return None;
+        }
+        let names = self.names(written, platform);
+        if let Fact::Yes(tagged) = right(facts.at_arch_tag(remote, platform), platform) {
+            let from =
+                format!("{}@{}", remote.name(), tagged.digest).parse().unwrap_or_else(|_| remote.arch_tag(platform));
+            return Some(Action::Fetch { from, platform: platform.clone(), names });
+        }
+        facts.in_cache(written, platform).found()?;
+        Some(Action::Load { image: written.clone(), platform: platform.clone(), names })
     }
 
     /// What a build waits for that wants an image by its digest, and what the image is called on the builder. The digest may

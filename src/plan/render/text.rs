@@ -10,6 +10,9 @@ use crate::plan::difference::{thousands, together};
 use crate::plan::node::{Idle, IdleReason, Node, Place, Reason, State};
 use crate::plan::step::{Action, Step, StepKind};
 
+/// More stale pins than this are told by what they name.
+const PINS: usize = 8;
+
 /// The plan for people: one line when there is nothing to do; else what is to be done, the causes first with what each
 /// pulls in, and then what is odd. `verbose` lists all steps in their order, and what is there.
 #[must_use]
@@ -31,7 +34,7 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
             [node.reference.clone(), format!("{}{origin}", place_names(&node.places))]
         });
     }
-    out.push_str(&notes(plan));
+    noted(&mut out, plan, verbose);
     out
 }
 
@@ -57,23 +60,27 @@ fn counts(plan: &Plan) -> String {
 #[must_use]
 pub fn notes(plan: &Plan) -> String {
     let mut out = String::new();
-    stale_pins(&mut out, plan);
+    noted(&mut out, plan, false);
+    out
+}
+
+fn noted(out: &mut String, plan: &Plan, verbose: bool) {
+    stale_pins(out, plan, verbose);
     let is = |state| move |node: &&Node| node.state == state;
     let outdated = "outdated, made from other inputs";
     let comparison = |node: &Node| node.reasons.iter().find_map(Reason::comparison).map(ToString::to_string);
-    section(&mut out, plan, outdated, is(State::Outdated), |node| {
+    section(out, plan, outdated, is(State::Outdated), |node| {
         [node.reference.clone(), comparison(node).unwrap_or_default()]
     });
-    overwritten(&mut out, plan);
-    files_outside_git(&mut out, plan);
+    overwritten(out, plan);
+    files_outside_git(out, plan);
     let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
     let built: BTreeSet<String> = built.into_iter().map(|node| plan.nodes[node].id()).collect();
     let open = |node: &&Node| node.state == State::Unknown && !built.contains(&node.id());
-    section(&mut out, plan, "unknown", open, sentence);
-    section(&mut out, plan, "blocked", is(State::Blocked), sentence);
-    section(&mut out, plan, "not buildable", is(State::NotBuildable), sentence);
-    not_built_here(&mut out, plan);
-    out
+    section(out, plan, "unknown", open, sentence);
+    section(out, plan, "blocked", is(State::Blocked), sentence);
+    section(out, plan, "not buildable", is(State::NotBuildable), sentence);
+    not_built_here(out, plan);
 }
 
 /// Published tags that are taken from the image that has them.
@@ -213,17 +220,31 @@ fn stale_pin_list(plan: &Plan, allowed: bool) -> BTreeSet<(&str, u32, &str, Stri
     pins.collect()
 }
 
-fn stale_pins(out: &mut String, plan: &Plan) {
+fn stale_pins(out: &mut String, plan: &Plan, verbose: bool) {
     let (pins, allowed) = (stale_pin_list(plan, false), stale_pin_list(plan, true).len());
-    let rows = pins
-        .iter()
-        .map(|(file, line, reference, now)| [format!("{file}:{line}"), (*reference).to_owned(), format!("({now})")]);
     if allowed > 0 {
         let _ = writeln!(out, "stale pins: {}, {allowed} allowed", pins.len());
     } else if !pins.is_empty() {
         let _ = writeln!(out, "stale pins: {}", pins.len());
     }
-    for row in aligned(rows.collect()) {
+    let mut places: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for (file, line, reference, now) in &pins {
+        places.entry((reference, now)).or_default().push(format!("{file}:{line}"));
+    }
+    let together = !verbose && pins.len() > PINS;
+    let row = |((reference, now), places): ((&str, &str), Vec<String>)| {
+        let more = if places.len() > 1 { format!(" and {} more", places.len() - 1) } else { String::new() };
+        [format!("{}{more}", places[0]), reference.to_owned(), format!("({now})")]
+    };
+    let rows: Vec<[String; 3]> = if together {
+        places.into_iter().map(row).collect()
+    } else {
+        let row = |(file, line, reference, now): &(&str, u32, &str, String)| {
+            [format!("{file}:{line}"), (*reference).to_owned(), format!("({now})")]
+        };
+        pins.iter().map(row).collect()
+    };
+    for row in aligned(rows) {
         let _ = writeln!(out, "  {row}");
     }
 }

@@ -5,7 +5,7 @@ use crate::image::Reference;
 use crate::plan::difference::{Change, Comparison, Difference};
 use crate::plan::record::{Record, Unsaid};
 use crate::plan::testing::{World, amd64, arm64, digest, refused, world};
-use crate::plan::{Doubt, Place, Platforms, Reason, State};
+use crate::plan::{Action, Doubt, Place, Platforms, Reason, State};
 use crate::presence::Fact;
 
 /// What a node is made from, as its image would carry it.
@@ -162,6 +162,26 @@ fn a_pin_is_satisfiable_unless_every_place_says_no() {
     let mut present = pinned(&Fact::No);
     present.published("user", &amd64(), None);
     assert!(present.plan().codes().is_empty(), "what is not built needs nothing");
+}
+
+#[test]
+fn a_pin_that_is_only_where_the_engine_does_not_look_is_brought_from_there() {
+    let then: Reference = "t/base:then".parse().unwrap();
+    let mut tagged = pinned(&Fact::No);
+    tagged.at_arch_tag(&then, &amd64(), None);
+    assert_eq!(tagged.steps(), ["fetch:t/base:then@linux/amd64", "build:user@linux/amd64"]);
+    let plan = tagged.plan();
+    let Action::Fetch { from, names, .. } = &plan.step("fetch:t/base:then@linux/amd64").action else { panic!() };
+    assert_eq!(from.digest(), Some(digest(&then, &amd64()).as_str()));
+    assert!(names.contains(&then));
+    assert_eq!(plan.needs("build:user@linux/amd64"), ["fetch:t/base:then@linux/amd64"]);
+
+    let mut cached = pinned(&Fact::No);
+    cached.in_cache("user", &amd64(), None);
+    let Fact::Yes(images) = &mut cached.facts.cache else { panic!() };
+    let (_, image) = images.pop_first().unwrap();
+    images.insert((then.canonical().to_string(), amd64()), image);
+    assert_eq!(cached.steps(), ["load:t/base:then@linux/amd64", "build:user@linux/amd64"]);
 }
 
 #[test]

@@ -136,6 +136,17 @@ fn a_long_plan_tells_causes_and_how_many_packages_each_pulls_in() {
 }
 
 #[test]
+fn many_stale_pins_are_told_by_what_they_name() {
+    let mut packages: Vec<Pkg> = (0..20).map(|n| Pkg::new(&format!("pkg/p{n:02}")).from("t/base:then")).collect();
+    packages.push(Pkg::new("tools/base"));
+    let world = World::new(packages);
+    let pins = ["stale pins: 20", "  pkg/p00/Dockerfile:1 and 19 more  t/base:then  (tools/base is now)"];
+    assert_eq!(lines(&notes(&world.plan())), pins);
+    let all = text(&world.plan(), true);
+    assert_eq!(all.matches("t/base:then").count(), 20, "{all}");
+}
+
+#[test]
 fn ignored_junk_that_goes_into_a_build_is_one_line() {
     let mut world = world([Pkg::new("pkg/a")]);
     let junk = (0..3_412).map(|n| (format!("node_modules/m{}/f{n}", n % 50), "x".to_owned()));
