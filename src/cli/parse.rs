@@ -24,9 +24,14 @@ fn parsed(
         let unset = arg.get_env().is_some_and(is_set_to_nothing);
         if unset { arg.env(Resettable::Reset) } else { arg }
     };
-    let mut command = command.mut_args(mend).mut_subcommands(|verb| verb.mut_args(mend));
+    let mut command = mended(command, &mend);
     let matches = command.try_get_matches_from_mut(arguments).map_err(of_linuxkit)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// A command and its subcommands with all arguments changed.
+fn mended(command: Command, mend: &dyn Fn(Arg) -> Arg) -> Command {
+    command.mut_args(mend).mut_subcommands(|verb| mended(verb, mend))
 }
 
 /// Says of a flag of linuxkit that it is one, and where it says why it is not here.

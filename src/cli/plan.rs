@@ -63,7 +63,9 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
         output.say(&format!("durations of earlier runs: {}\n", prepared.durations.file().display()));
     }
     if let Some((pins, files)) = prepared.surveyed.rewrites {
-        output.say(&format!("as if {pins} pins in {files} files had been brought up to date\n"));
+        let pins = if pins == 1 { "1 pin".to_owned() } else { format!("{pins} pins") };
+        let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+        output.say(&format!("as if {pins} in {files} had been brought up to date\n"));
     }
     for warning in &prepared.plan.warnings {
         output.warning(warning);

@@ -204,6 +204,9 @@ impl Lister<'_> {
             (_, Some(_)) => Err("it names a digest".to_owned()),
             (None, None) => Err("it has no tag".to_owned()),
             _ if is_made && package.is_none() => Err("several packages make this image".to_owned()),
+            _ if package.and_then(|id| self.tags.get(id)).is_some_and(|tag| tag.outside_git) => {
+                Err("what it names is in no git repository, and its tag does not follow its content".to_owned())
+            }
             (Some(tag), None) => Ok(range.end - tag.len()..range.end),
         });
         let line = tag_at.as_ref().map_or(place.line, |range| place.source.line(range.start));

@@ -478,7 +478,11 @@ impl<'a> Pass<'a> {
             .filter(|(place, _)| !self.loops.contains_key(place))
             .filter_map(|(_, (pin, _))| pin.package.filter(|package| self.carried[package.index()]))
             .collect();
-        let with = |id: &PackageId| !untracked(workspace, self.request.tags, [*id]).is_empty();
+        // A package that was added and never committed has a tag by now, unless it was not even added.
+        let is_added = |id: PackageId| self.request.tags.get(id).is_none() && self.tags.get(id).is_some();
+        let with = |id: &PackageId| {
+            (include_untracked || !is_added(*id)) && !untracked(workspace, self.request.tags, [*id]).is_empty()
+        };
         let packages: Vec<PackageId> = pinned.into_iter().filter(with).collect();
         let found = untracked(workspace, self.request.tags, packages.iter().copied());
         let names: BTreeSet<String> =

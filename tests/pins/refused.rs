@@ -53,6 +53,27 @@ fn a_package_of_which_nothing_is_committed_is_untracked_as_a_whole() {
 }
 
 #[test]
+fn a_package_that_was_added_and_not_committed_has_a_tag_already() {
+    let monorepo = files(&[("pkg/user/Dockerfile", "FROM linuxkit/new:old\n")]);
+    monorepo.write("pkg/new/build.yml", "image: new\n");
+    monorepo.write("pkg/new/Dockerfile", "FROM linuxkit/base:old\n");
+    monorepo.git(&["add", "pkg/new"]);
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    monorepo.git(&["commit", "--quiet", "--all", "--message", "Add and fix"]);
+    assert_eq!(monorepo.read("pkg/new/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/new:{}\n", tag(&monorepo, "pkg/new")));
+}
+
+#[test]
+fn outside_git_there_is_no_tag_to_follow() {
+    let monorepo = files(&[("kitmake.yml", "")]);
+    std::fs::remove_dir_all(monorepo.path(".git")).unwrap();
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("in no git repository"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+}
+
+#[test]
 fn a_pin_put_together_from_several_args_is_named_and_its_file_left_alone() {
     let text = "ARG NAME=linuxkit/base\nARG TAG=old\nFROM ${NAME}:${TAG}\n";
     let monorepo = files(&[("pkg/user/Dockerfile", text)]);

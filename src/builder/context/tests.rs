@@ -212,6 +212,32 @@ fn a_replaced_dockerfile_that_was_a_link_is_a_file() {
 }
 
 #[test]
+fn files_that_are_not_written_yet_are_streamed_with_their_new_text_and_old_mode() {
+    let package = files(&[("build.yml", "old"), ("Dockerfile", "FROM old"), ("other", "same")]);
+    fs::set_permissions(package.path().join("build.yml"), fs::Permissions::from_mode(0o640)).unwrap();
+    let mut request = request(package.path());
+    let texts = [("build.yml", "new"), ("Dockerfile", "FROM new"), ("gone", "new")];
+    request.texts = texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+    let streamed = |request: &BuildRequest| -> Vec<(String, u32, String)> {
+        let files = entries(request).into_iter().filter(|entry| entry.kind == EntryType::Regular);
+        let mut files: Vec<_> = files.map(|entry| (entry.name, entry.mode, entry.text)).collect();
+        files.sort();
+        files
+    };
+    let found = streamed(&request);
+    let names: Vec<(&str, &str)> = found.iter().map(|(name, _, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(names, [("Dockerfile", "FROM new"), ("build.yml", "new"), ("other", "same")]);
+    assert_eq!(found[1].1, 0o640);
+
+    // A Dockerfile whose references are pointed elsewhere has that text, and what is left out stays out.
+    request.dockerfile_text = Some("FROM elsewhere".to_owned());
+    request.exclude = vec!["/build.yml".to_owned()];
+    let found = streamed(&request);
+    let names: Vec<(&str, &str)> = found.iter().map(|(name, _, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(names, [("Dockerfile", "FROM elsewhere"), ("other", "same")]);
+}
+
+#[test]
 fn archives_come_last_under_their_path() {
     let package = files(&[("images/x.tar", "old")]);
     let mut file = tempfile::tempfile().unwrap();
