@@ -264,7 +264,7 @@
     const named = it.to === null ? text : element("a", { href: fragment(it.to) }, text);
     const entry = element("li", { class: "entry" },
       element("div", { class: "row" }, element("span", {}, named), chip(it.tone, it.state)),
-      element("div", { class: "small" }, `${it.kind} in `, element("code", {}, it.place)));
+      element("div", { class: "small" }, element("code", {}, it.place), ` · ${it.kind}`));
     if (it.note) entry.append(element("div", { class: "small" }, it.note));
     return entry;
   }
