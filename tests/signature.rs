@@ -11,7 +11,7 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kitmake::image::Reference;
+use kitmake::image::{Platform, Reference};
 use kitmake::registry::{Client, Descriptor, Entry, Index, Options, digest, media_type};
 use kitmake::signature::{PublicKey, SigningKey, is_signed, sign};
 use serde_json::{Value, json};
@@ -268,9 +268,9 @@ async fn verify_tells_of_each_image_whether_it_is_signed() {
         [
             "pkg/init - signed",
             "pkg/init linux/amd64 signed",
-            "pkg/init linux/arm64 unsigned",
-            "pkg/runc - unsigned",
-            "pkg/runc linux/amd64 unsigned"
+            "pkg/init linux/arm64 other-key",
+            "pkg/runc - other-key",
+            "pkg/runc linux/amd64 other-key"
         ]
     );
 
@@ -299,6 +299,27 @@ async fn verify_tells_of_each_image_whether_it_is_signed() {
     let unanswered = verify(&monorepo, &arguments).with_code(4);
     assert_eq!(states(&unanswered), ["pkg/init - unknown", "pkg/runc - unknown"]);
     assert_eq!(unanswered.stderr.matches("registry::refused").count(), 1, "{}", unanswered.stderr);
+}
+
+#[tokio::test]
+async fn verify_looks_at_images_that_were_pushed_ahead_of_their_index() {
+    let (registry, keys, client) = (Registry::start(), Keys::new(), client());
+    let monorepo = Monorepo::with_org(&format!("{}/fixtures", registry.address()));
+    let private = keys.pkcs8("key.pem");
+    let image: Reference = monorepo.show_tag(&["pkg/init"])[0].parse().unwrap();
+    // An index of one image under another tag, of which each image gets its own.
+    let published = publish(&client, &image.with_tag("other"), &["amd64", "arm64"]).await;
+    for (digest, architecture) in published[1..].iter().zip(["amd64", "arm64"]) {
+        let by_digest = format!("{}@{digest}", image.name()).parse().unwrap();
+        client.retag(&by_digest, &image.arch_tag(&Platform::linux(architecture))).await.unwrap();
+    }
+    sign(&client, &image, &published[1], &read(&private)).await.unwrap();
+    let verified =
+        verify(&monorepo, &["--key", private.to_str().unwrap(), "--format", "json", "pkg/init"]).with_code(5);
+    assert_eq!(
+        states(&verified),
+        ["pkg/init - not-there", "pkg/init linux/amd64 signed", "pkg/init linux/arm64 unsigned"]
+    );
 }
 
 #[tokio::test]

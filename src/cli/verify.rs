@@ -21,7 +21,7 @@ use super::yml_args::YmlArgs;
 use super::{Ended, exit};
 use crate::image::{Platform, Reference};
 use crate::pipeline::{self, Surveyed};
-use crate::plan::PlanError;
+use crate::plan::{self, PlanError};
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::secret::Secret;
@@ -97,6 +97,7 @@ struct Row {
 #[serde(rename_all = "kebab-case")]
 enum Word {
     Signed,
+    OtherKey,
     Unsigned,
     NotThere,
     Unknown,
@@ -106,6 +107,7 @@ impl Word {
     fn text(self) -> &'static str {
         match self {
             Self::Signed => "signed",
+            Self::OtherKey => "other key",
             Self::Unsigned => "unsigned",
             Self::NotThere => "not there",
             Self::Unknown => "unknown",
@@ -138,14 +140,14 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     let client = Client::new(options).map_err(one)?;
     let images = images(&surveyed, output, registry.as_deref())?;
 
-    let asked = images.into_iter().map(async |(id, image)| {
-        let audited = audit(&client, &image, &key).await;
-        (id, image, audited)
+    let asked = images.into_iter().map(async |(id, image, platforms)| {
+        let audited = audit_all(&client, &image, &platforms, &key).await;
+        (id, audited)
     });
     let answers: Vec<_> = runtime.block_on(stream::iter(asked).buffered(AT_ONCE).collect());
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for (id, image, audited) in answers {
-        for audited in audited {
+    for (id, audited) in answers {
+        for (image, audited) in audited {
             if let State::Unknown(problem) = &audited.state {
                 problems.push(problem.clone());
             }
@@ -166,12 +168,35 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     Ok(if all { exit::DONE } else { exit::TO_DO })
 }
 
-/// The name of each selected package, and of its image on its registry.
-fn images(
-    surveyed: &Surveyed,
-    output: &Output,
-    registry: Option<&str>,
-) -> Result<Vec<(String, Reference)>, Vec<Problem>> {
+/// What is known of an index and what it lists; where there is none, of each `tag-arch` that was pushed ahead of it.
+async fn audit_all(
+    client: &Client,
+    image: &Reference,
+    platforms: &BTreeSet<Platform>,
+    key: &PublicKey,
+) -> Vec<(Reference, Audited)> {
+    let named =
+        |image: &Reference, audited: Vec<Audited>| audited.into_iter().map(|one| (image.clone(), one)).collect();
+    let mut all: Vec<(Reference, Audited)> = named(image, audit(client, image, key).await);
+    if all.iter().any(|(_, audited)| matches!(audited.state, State::NotThere)) {
+        for platform in platforms {
+            let image = image.arch_tag(platform);
+            let mut audited = audit(client, &image, key).await;
+            audited.retain(|audited| !matches!(audited.state, State::NotThere));
+            for audited in &mut audited {
+                audited.platform.get_or_insert_with(|| platform.clone());
+            }
+            all.extend(named(&image, audited));
+        }
+    }
+    all
+}
+
+/// A package, its image on its registry, and the platforms that may be pushed under tags of their own.
+type Published = (String, Reference, BTreeSet<Platform>);
+
+/// The images of the selected packages.
+fn images(surveyed: &Surveyed, output: &Output, registry: Option<&str>) -> Result<Vec<Published>, Vec<Problem>> {
     let (mut images, mut problems) = (Vec::new(), Vec::new());
     for &id in &surveyed.selected {
         let package = surveyed.workspace.package(id);
@@ -190,7 +215,7 @@ fn images(
         }
         let name = package.name.to_string();
         match tag.output.reference() {
-            Ok(image) => images.push((name, image.on(registry))),
+            Ok(image) => images.push((name, image.on(registry), plan::indexed_platforms(&surveyed.workspace, id))),
             Err(illegal) => {
                 let (output, why) = (tag.output.to_string(), illegal.reason.to_owned());
                 problems.push(PlanError::IllegalName { package: name, name: output, why }.into());
@@ -204,6 +229,7 @@ fn row(id: &str, image: &Reference, audited: Audited) -> Row {
     let Audited { platform, digest, state } = audited;
     let (state, why) = match state {
         State::Signed => (Word::Signed, None),
+        State::OtherKey => (Word::OtherKey, None),
         State::Unsigned => (Word::Unsigned, None),
         State::NotThere => (Word::NotThere, None),
         State::Unknown(problem) => (Word::Unknown, Some(problem.to_string())),
@@ -214,7 +240,7 @@ fn row(id: &str, image: &Reference, audited: Audited) -> Row {
 /// Totals, and one line per image.
 fn text(rows: &[Row]) -> String {
     let count = |word| rows.iter().filter(|row| row.state == word).count();
-    let totals: Vec<String> = [Word::Signed, Word::Unsigned, Word::NotThere, Word::Unknown]
+    let totals: Vec<String> = [Word::Signed, Word::OtherKey, Word::Unsigned, Word::NotThere, Word::Unknown]
         .into_iter()
         .filter(|word| count(*word) > 0)
         .map(|word| format!("{} {}", word.text(), count(word)))

@@ -100,7 +100,7 @@ async fn ask_signed(
     for audited in signature::audit(client, image, signer).await {
         let fact = match audited.state {
             signature::State::Signed => Fact::Yes(()),
-            signature::State::Unsigned => Fact::No,
+            signature::State::OtherKey | signature::State::Unsigned => Fact::No,
             signature::State::Unknown(problem) => Fact::Unknown(problem),
             signature::State::NotThere => continue,
         };

@@ -96,13 +96,13 @@ impl Publisher {
             for Audited { digest, state, .. } in signature::audit(&self.client, image, &key.public()).await {
                 match (state, digest) {
                     (State::Signed, _) => {}
-                    (State::Unsigned, Some(digest)) => {
+                    (State::OtherKey | State::Unsigned, Some(digest)) => {
                         signature::sign(&self.client, image, &digest, key).await?;
                         // Nobody reads the log of a step that has been cancelled.
                         let _ = log.send(format!("signed {digest}")).await;
                     }
                     (State::Unknown(problem), _) => return Err(problem),
-                    (State::NotThere | State::Unsigned, _) => {
+                    (State::NotThere | State::OtherKey | State::Unsigned, _) => {
                         return Err(ExecuteError::Vanished { image: about() }.into());
                     }
                 }

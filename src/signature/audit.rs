@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{PublicKey, is_signed};
+use super::{PublicKey, Signer, signer};
 use crate::image::{Platform, Reference};
 use crate::problem::Problem;
 use crate::registry::{Client, Content, Entry, Manifest};
@@ -24,7 +24,9 @@ pub struct Audited {
 pub enum State {
     /// By the key in question.
     Signed,
-    /// Not by the key in question.
+    /// By others, and not by the key in question.
+    OtherKey,
+    /// By nobody.
     Unsigned,
     /// There is no such image.
     NotThere,
@@ -47,9 +49,10 @@ pub async fn audit(client: &Client, image: &Reference, key: &PublicKey) -> Vec<A
     };
     let own = (None, manifest.descriptor.digest);
     let asked = std::iter::once(own).chain(listed).map(async |(platform, digest)| {
-        let state = match is_signed(client, image, &digest, key).await {
-            Ok(true) => State::Signed,
-            Ok(false) => State::Unsigned,
+        let state = match signer(client, image, &digest, key).await {
+            Ok(Signer::This) => State::Signed,
+            Ok(Signer::Others) => State::OtherKey,
+            Ok(Signer::Nobody) => State::Unsigned,
             Err(problem) => State::Unknown(problem),
         };
         Audited { platform, digest: Some(digest), state }

@@ -58,7 +58,7 @@ pub async fn sign(client: &Client, image: &Reference, digest: &str, key: &Signin
     for write in 0..=WRITES {
         let listing = read(client, &place).await?;
         if let Some(listing) = &listing
-            && holds(client, &place, listing, digest, &public).await?
+            && signer_in(client, &place, listing, digest, &public).await? == Signer::This
         {
             return Ok(write > 0);
         }
@@ -73,18 +73,37 @@ pub async fn sign(client: &Client, image: &Reference, digest: &str, key: &Signin
     Err(Error::Overwritten { about: place.to_string(), writes: WRITES }.into())
 }
 
-/// Whether a digest of the repository of `image` is signed by this key. The registry itself is asked, not its mirrors,
-/// which can have an old list.
+/// By whom a digest is signed, as far as one key can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// By this key.
+    This,
+    /// Signatures of it are there, and none is by this key.
+    Others,
+    /// There is none.
+    Nobody,
+}
+
+/// By whom a digest of the repository of `image` is signed. The registry itself is asked, not its mirrors, which can have
+/// an old list.
 ///
 /// # Errors
 /// When that cannot be said: the registry says neither yes nor no, or there is something under the tag that is no list of
 /// signatures.
-pub async fn is_signed(client: &Client, image: &Reference, digest: &str, key: &PublicKey) -> Result<bool, Problem> {
+pub async fn signer(client: &Client, image: &Reference, digest: &str, key: &PublicKey) -> Result<Signer, Problem> {
     let place = place(image, digest)?;
     match read(client, &place).await? {
-        Some(listing) => holds(client, &place, &listing, digest, key).await,
-        None => Ok(false),
+        Some(listing) => signer_in(client, &place, &listing, digest, key).await,
+        None => Ok(Signer::Nobody),
     }
+}
+
+/// Whether a digest of the repository of `image` is signed by this key.
+///
+/// # Errors
+/// As for [`signer`].
+pub async fn is_signed(client: &Client, image: &Reference, digest: &str, key: &PublicKey) -> Result<bool, Problem> {
+    Ok(signer(client, image, digest, key).await? == Signer::This)
 }
 
 /// Where the signatures of a digest are.
@@ -106,14 +125,14 @@ async fn read(client: &Client, place: &Reference) -> Result<Option<Listing>, Pro
     Ok(Some(Listing::parse(&manifest).map_err(malformed)?))
 }
 
-/// Whether a signature of the digest by the key is listed. One that is valid is a yes whatever is wrong with others.
-async fn holds(
+/// By whom the signatures of the digest in a listing are. One that is valid is a yes whatever is wrong with others.
+async fn signer_in(
     client: &Client,
     place: &Reference,
     listing: &Listing,
     digest: &str,
     key: &PublicKey,
-) -> Result<bool, Problem> {
+) -> Result<Signer, Problem> {
     let signatures = listing.signatures();
     if signatures.len() > listing::MOST {
         return Err(Error::TooMany { about: place.to_string(), count: signatures.len() }.into());
@@ -136,10 +155,11 @@ async fn holds(
         if let Some(Some(content)) = payloads.get(blob)
             && key.verifies(content, signature)
         {
-            return Ok(true);
+            return Ok(Signer::This);
         }
     }
-    failed.map_or(Ok(false), Err)
+    let others = payloads.values().any(Option::is_some);
+    failed.map_or(Ok(if others { Signer::Others } else { Signer::Nobody }), Err)
 }
 
 /// Writes a listing with one more signature.

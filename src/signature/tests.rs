@@ -335,6 +335,7 @@ async fn an_audit_looks_at_the_index_and_at_each_image_in_it() {
         let audited = audit(&bench.client, &bench.image, &key(1).public()).await;
         let word = |state: &State| match state {
             State::Signed => "signed".to_owned(),
+            State::OtherKey => "other key".to_owned(),
             State::Unsigned => "unsigned".to_owned(),
             State::NotThere => "not there".to_owned(),
             State::Unknown(problem) => problem.code(),
