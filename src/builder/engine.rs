@@ -216,7 +216,7 @@ impl Engine {
     /// Pushes a name of the store to its registry.
     ///
     /// # Errors
-    /// Codes `builder::image_not_found`, `builder::unauthorized`, and `builder::transfer` for the rest.
+    /// Codes `builder::image_not_found`, `builder::unauthorized`, `builder::read_only`, and `builder::transfer` for the rest.
     pub async fn push(&self, image: &Reference, auth: &RegistryAuth, log: mpsc::Sender<String>) -> Result<(), Problem> {
         let options =
             PushImageOptions { tag: Some(image.tag().unwrap_or("latest").to_owned()), ..PushImageOptions::default() };

@@ -123,6 +123,22 @@ pub enum Error {
         reason: String,
     },
 
+    /// The registry takes no writes at all.
+    #[error("the registry takes no push of `{image}`: {reason}")]
+    #[diagnostic(
+        code(builder::read_only),
+        help(
+            "it may be read-only, for maintenance or because it mirrors another one: push when it takes writes again, \
+             or to another one with `--registry`; what was built is kept on the builder"
+        )
+    )]
+    ReadOnly {
+        /// The image.
+        image: String,
+        /// In the words of the engine.
+        reason: String,
+    },
+
     /// Pull or push failed for any other reason.
     #[error("could not {action} `{image}`: {reason}")]
     #[diagnostic(
@@ -203,9 +219,15 @@ impl Error {
         if says(&["not found", "manifest unknown", "no matching manifest", "does not exist", "name unknown"]) {
             return Self::ImageNotFound { image, reason };
         }
+        if action == "push" && says(&READ_ONLY) {
+            return Self::ReadOnly { image, reason };
+        }
         Self::Transfer { action, image, reason }
     }
 }
+
+/// How registries and engines word that nothing can be written.
+const READ_ONLY: [&str; 5] = ["405", "method not allowed", "operation is unsupported", "read-only", "readonly"];
 
 /// How registries and engines word that credentials are missing or insufficient.
 const REFUSALS: [&str; 6] = [
@@ -384,5 +406,11 @@ mod tests {
         assert_eq!(code("manifest for reg.example/a:1 not found: manifest unknown"), "builder::image_not_found");
         assert_eq!(code("Get https://reg.example/v2/a: no basic auth credentials"), "builder::unauthorized");
         assert_eq!(code("Get https://reg.example/v2/: dial tcp: connection refused"), "builder::transfer");
+        let pushed = |message: &str| {
+            let error = bollard::errors::Error::DockerStreamError { error: message.to_owned() };
+            Problem::from(Error::transfer("push", "reg.example/a:1", "reg.example", &error)).code()
+        };
+        assert_eq!(pushed("unexpected status: 405 Method Not Allowed"), "builder::read_only");
+        assert_eq!(pushed("received unexpected HTTP status: 500"), "builder::transfer");
     }
 }

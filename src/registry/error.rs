@@ -87,6 +87,24 @@ pub enum Error {
         said: Said,
     },
 
+    /// 405: nothing can be written there, or not like this.
+    #[error("registry `{host}` does not allow the request (status 405), asked for `{about}`{said}")]
+    #[diagnostic(
+        code(registry::not_allowed),
+        help(
+            "it may be read-only, for maintenance or because it mirrors another one: try when it takes writes again, or \
+             name another one with `--registry`"
+        )
+    )]
+    NotAllowed {
+        /// The registry.
+        host: String,
+        /// The reference asked for.
+        about: String,
+        /// What the registry said.
+        said: Said,
+    },
+
     /// Any other status.
     #[error("registry `{host}` answered with status {status}, asked for `{about}`{said}")]
     #[diagnostic(
@@ -347,6 +365,20 @@ impl Fault for Error {
     fn class(&self) -> Class {
         Class::Infrastructure
     }
+
+    fn of_host(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Refused { host, about }
+            | Self::Timeout { host, about }
+            | Self::Dns { host, about, .. }
+            | Self::Certificate { host, about, .. }
+            | Self::Tls { host, about, .. }
+            | Self::Connection { host, about, .. }
+            | Self::RateLimited { host, about, .. }
+            | Self::Server { host, about, .. } => Some((host, about)),
+            _ => None,
+        }
+    }
 }
 
 impl Error {
@@ -373,6 +405,7 @@ impl Error {
         match response.status {
             StatusCode::UNAUTHORIZED => Self::Unauthorized { host, about, said },
             StatusCode::FORBIDDEN => Self::Denied { host, about, said },
+            StatusCode::METHOD_NOT_ALLOWED => Self::NotAllowed { host, about, said },
             StatusCode::TOO_MANY_REQUESTS => {
                 let seconds = retry_after(&response.headers).map(|wait| wait.as_secs());
                 Self::RateLimited { host, about, seconds, said }

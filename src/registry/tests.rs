@@ -86,6 +86,7 @@ async fn every_other_status_is_an_error_of_its_own_kind() {
     for (status, code) in [
         (401, "registry::unauthorized"),
         (403, "registry::denied"),
+        (405, "registry::not_allowed"),
         (429, "registry::rate_limited"),
         (500, "registry::server_error"),
         (503, "registry::server_error"),

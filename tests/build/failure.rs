@@ -82,6 +82,8 @@ fn an_image_that_is_built_and_cannot_be_pushed_is_another_exit_code_that_a_faile
     let ended = bench.kitmake(&["build", packages[0], "--push"]).with_code(6);
     assert_eq!(told_set(&ended, "Built"), set(["pkg/ca-certificates"]));
     assert!(ended.stderr.contains("FAILED push pkg/ca-certificates linux/amd64"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("it may be read-only"), "the help fits: {}", ended.stderr);
+    assert!(!ended.stderr.contains("pushing again"), "it would be refused again: {}", ended.stderr);
     assert_eq!(bench.tags("ca-certificates"), BTreeSet::new(), "no index without its image");
 
     break_package(&bench, packages[1], "no-recovery");
