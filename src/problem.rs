@@ -27,6 +27,11 @@ pub enum Class {
 pub trait Fault: Diagnostic + Send + Sync + 'static {
     /// Whose turn it is to act.
     fn class(&self) -> Class;
+
+    /// The host that is at fault as a whole, and what it was asked for: the same is then wrong with all it is asked.
+    fn of_host(&self) -> Option<(&str, &str)> {
+        None
+    }
 }
 
 /// One thing that is wrong, or only odd if it stands in a list of warnings.
@@ -38,6 +43,12 @@ impl Problem {
     #[must_use]
     pub fn class(&self) -> Class {
         self.0.class()
+    }
+
+    /// The host that is at fault as a whole, and what it was asked for.
+    #[must_use]
+    pub fn of_host(&self) -> Option<(&str, &str)> {
+        self.0.of_host()
     }
 
     /// The stable name of this sort of problem, such as `workspace::missing_dockerfile`.

@@ -7,6 +7,7 @@ use super::decide::Decided;
 use super::demand::{Demand, arches, unnamed};
 use super::findings::Published;
 use super::node::{Idle, Place, State};
+use super::once::once;
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, built_elsewhere, indexed_platforms, publications, signatures};
 use super::step::StepKind;
@@ -68,9 +69,9 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         nodes: decided.nodes,
         idle: idle.collect(),
         steps,
-        problems: distinct(problems),
+        problems: once(problems),
         left_out,
-        warnings: distinct(warnings),
+        warnings: once(warnings),
         broken_elsewhere,
         more,
     }
@@ -251,10 +252,4 @@ fn open<T>(fact: &Fact<T>, place: Place, due: &Publication) -> Option<Problem> {
         Fact::NotAsked => Some(not_asked(place, &due.to)),
         Fact::Yes(_) | Fact::No => None,
     }
-}
-
-/// Without repetitions, in the same order.
-fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
-    let mut known = BTreeSet::new();
-    problems.into_iter().filter(|problem| known.insert(format!("{problem:?}"))).collect()
 }

@@ -18,6 +18,7 @@ mod expected;
 mod findings;
 pub mod key;
 mod node;
+mod once;
 mod problem;
 mod publication;
 mod publish;
