@@ -322,3 +322,15 @@ fn under_another_org_a_dependent_is_built_on_the_sibling_by_its_new_name() {
         assert!(base.iter().any(|tag| text.trim_end() == format!("FROM {tag}")), "{tags:?}: {text} {base:?}");
     }
 }
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let monorepo = monorepo("");
+    let mut command = monorepo.kitmake_command(&["plan", "--offline", "--assume-missing", "pkg/base"]);
+    for name in ["PLATFORMS", "REGISTRY", "JOBS", "PROGRESS", "PROFILE", "SIGN_KEY"] {
+        command.env(format!("KITMAKE_{name}"), "");
+    }
+    support::output(&mut command).with_code(0);
+    command.env("KITMAKE_PLATFORMS", "nonsense");
+    support::output(&mut command).with_code(2);
+}

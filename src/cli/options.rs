@@ -100,7 +100,8 @@ pub(super) struct PlanningArgs {
     /// Ask no registry
     #[arg(long)]
     pub(super) offline: bool,
-    /// Count as missing what cannot be asked, of all packages or of those selected
+    /// Count as missing what cannot be asked, of all packages or of those selected; what an index is made of, and the
+    /// signatures of what is built from, have to be known
     #[arg(long, value_name = "SELECTOR", num_args = 0..=1, require_equals = true, default_missing_value = "",
         action = ArgAction::Append)]
     pub(super) assume_missing: Vec<String>,
@@ -165,7 +166,7 @@ impl PlanningArgs {
             content_trust: (self.enable_content_trust || self.disable_content_trust)
                 .then_some(self.enable_content_trust),
             cache: self.cache(place, &directory),
-            publish: self.publish.publish(push)?,
+            publish: self.publish.publish(push, self.offline)?,
             skip_platforms: self.skip_platforms.concat(),
             force: self.force,
             pull: self.pull,

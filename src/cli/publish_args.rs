@@ -53,6 +53,9 @@ enum PublishError {
     #[error("a release is a tag of the index, which is not to be pushed")]
     #[diagnostic(code(cli::release_without_index), help("leave `--manifest=false` or `--release` away"))]
     ReleaseWithoutIndex,
+    #[error("an index is made of what the registry has, and no registry is to be asked")]
+    #[diagnostic(code(cli::index_offline), help("leave `--offline` or `--image=false` away"))]
+    IndexOffline,
 }
 
 impl Fault for PublishError {
@@ -75,8 +78,8 @@ impl PublishArgs {
             .map(|file| directory.join(file))
     }
 
-    /// What is published, with `push` if the verb already means so.
-    pub(super) fn publish(&self, push: bool) -> Result<Option<Publish>, Problem> {
+    /// What is published, with `push` if the verb already means so; `offline` if no registry is asked.
+    pub(super) fn publish(&self, push: bool, offline: bool) -> Result<Option<Publish>, Problem> {
         if !push && !self.push {
             let options = [
                 ("--nobuild", self.nobuild),
@@ -91,6 +94,9 @@ impl PublishArgs {
         }
         if !self.image && !self.manifest {
             return Err(PublishError::NothingToPush.into());
+        }
+        if !self.image && offline {
+            return Err(PublishError::IndexOffline.into());
         }
         if self.release.is_some() && !self.manifest {
             return Err(PublishError::ReleaseWithoutIndex.into());

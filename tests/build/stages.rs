@@ -98,6 +98,31 @@ fn a_release_is_one_more_tag_of_the_same_index_and_moves_no_blob() {
 }
 
 #[test]
+fn each_architecture_releases_from_a_machine_of_its_own() {
+    let bench = Bench::new();
+    let reference = bench.reference(PACKAGE);
+    let release = reference.replace(tag(&reference), "v1");
+    for (platform, there) in [("amd64", &["amd64"][..]), ("arm64", &["amd64", "arm64"])] {
+        bench.kitmake(&["push", PACKAGE, "--platforms", platform, "--release", "v1"]).with_code(0);
+        assert_eq!(architectures(&release), there.iter().map(ToString::to_string).collect());
+    }
+    assert_eq!(manifest(&release), manifest(&reference));
+}
+
+#[test]
+fn the_index_of_one_package_waits_for_no_other_and_what_it_lacks_is_said() {
+    let bench = Bench::new();
+    bench.kitmake(&["push", PACKAGE, "--manifest=false"]).with_code(0);
+    let both = [PACKAGE, "pkg/recovery"];
+    let indexed = bench.without_engine(&[&["push", "--image=false"], &both[..], &BOTH[..]].concat()).with_code(4);
+    assert_eq!(told_set(&indexed, "Indexed"), set([PACKAGE]));
+    for said in ["plan::nothing_to_list", "plan::lacks_platforms", "has no image for linux/arm64"] {
+        assert!(indexed.stderr.contains(said), "{}", indexed.stderr);
+    }
+    assert_eq!(architectures(&bench.reference(PACKAGE)), set(["amd64"]));
+}
+
+#[test]
 fn options_that_do_not_go_together_are_refused() {
     let bench = Monorepo::with_files(&[("pkg/a/build.yml", "image: a\n"), ("pkg/a/Dockerfile", "FROM scratch\n")]);
     for (arguments, code) in [
@@ -105,12 +130,16 @@ fn options_that_do_not_go_together_are_refused() {
         (&["plan", "--nobuild"], "cli::nothing_is_pushed"),
         (&["push", "--image=false", "--manifest=false"], "cli::nothing_to_push"),
         (&["push", "--manifest=false", "--release", "v1"], "cli::release_without_index"),
+        (&["push", "--image=false", "--offline", "--assume-missing"], "cli::index_offline"),
     ] {
         let refused = bench.kitmake(arguments).with_code(2);
         assert!(refused.stderr.contains(code), "{}", refused.stderr);
     }
     for arguments in [
         &["push", "--release", "-x"][..],
+        &["push", "--release", "v1-arm64"],
+        &["push", "--release", "v1-armv7"],
+        &["push", "--release", "sha256-abc.sig"],
         &["push", "--force-release"],
         &["push", "--nobuild", "--force"],
         &["build", "--pull", "--force"],
