@@ -55,7 +55,8 @@ impl Lines {
             }
             Event::Failed(failed, took, failure) => {
                 let text = format!("{} after {}", full_label(step(failed)), duration(*took));
-                self.palette.line(Tone::Bad, "FAILED", &text) + &details(failure)
+                let details = if is_told_in_the_end(step(failed), failure) { String::new() } else { details(failure) };
+                self.palette.line(Tone::Bad, "FAILED", &text) + &details
             }
             Event::Skipped(skipped, root) => {
                 let text = format!("{} (needs {})", label(step(skipped)), label(step(root)));
@@ -82,6 +83,12 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         StepKind::Notarize => ("Notarizing", "Notarized"),
         StepKind::Sign => ("Signing", "Signed"),
     }
+}
+
+/// Whether the summary alone says why a step failed: a build has a log that is wanted at once, and what else has nothing to
+/// show of its work would only be said twice.
+pub fn is_told_in_the_end(step: &Step, failure: &Failure) -> bool {
+    step.kind() != StepKind::Build && failure.tail.is_empty()
 }
 
 /// Why it failed, the end of the log, and where the rest is.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::lines::{full_log, message};
+use super::lines::{full_log, is_told_in_the_end, message};
 use super::text::{Palette, Tone, duration, full_label, label};
 use crate::plan::{Step, StepIndex, StepKind};
 use crate::run::Outcome;
 
 /// How many names a list has before it is cut.
 const NAMES: usize = 20;
-/// How many lines of its message are repeated of each failure.
+/// How many lines of its message are repeated of each failure that was told before.
 const MESSAGE_LINES: usize = 3;
 
 /// The last lines of a run that took this time, each with its newline.
@@ -35,7 +35,8 @@ pub(super) fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, colo
     }
     for (step, failure) in &outcome.failed {
         parts.push(Palette { color }.line(Tone::Bad, "FAILED", &full_label(&steps[step.index()])));
-        parts.extend(message(failure, MESSAGE_LINES));
+        let whole = is_told_in_the_end(&steps[step.index()], failure);
+        parts.extend(message(failure, if whole { usize::MAX } else { MESSAGE_LINES }));
         parts.push(full_log(failure));
     }
     parts.concat()

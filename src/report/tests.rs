@@ -224,6 +224,15 @@ fn the_summary_counts_what_is_done() {
 }
 
 #[test]
+fn what_has_nothing_to_show_of_its_work_is_told_in_the_summary_alone() {
+    let refused = Failure::new(FailureClass::Push, "refused\nhelp: log in");
+    let event = plain(Verbosity::Normal, false, &[Event::Failed(PUSH_X, seconds(1.0), refused.clone())]);
+    assert_eq!(event, "      FAILED push pkg/x linux/amd64 after 1.0s\n");
+    let outcome = Outcome { failed: vec![(PUSH_X, refused)], ..Outcome::default() };
+    assert!(summary(&steps(), &outcome, seconds(1.0), false).ends_with("  refused\n  help: log in\n"));
+}
+
+#[test]
 fn the_summary_ends_with_the_failures() {
     let refused = Failure::new(FailureClass::Push, "refused\nby\nthe\nregistry");
     let outcome = Outcome {
@@ -245,6 +254,7 @@ skipped 1 that need push pkg/x linux/amd64: index pkg/x
   refused
   by
   the
+  registry
 "
     );
 }
