@@ -1,22 +1,20 @@
 //! Puts a plan together: what is wrong, all of it at once, what is odd but stops nothing, and the steps.
 
-use std::collections::BTreeSet;
-
 use super::context;
 use super::decide::Decided;
-use super::demand::{Demand, arches, unnamed};
+use super::demand::{Demand, unnamed};
 use super::findings::Published;
+use super::left_out::{lacking, leave_out, not_released};
 use super::node::{Idle, Place, State};
 use super::once::once;
 use super::problem::{PlanError, not_asked};
-use super::publication::{Due, Publication, built_elsewhere, indexed_platforms, publications, signatures};
+use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
 use super::step::StepKind;
 use super::steps::steps;
 use super::trusted::{self, Repository};
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
-use crate::image::Platform;
 use crate::presence::{Fact, MoreQuestions};
 use crate::problem::Problem;
 use crate::workspace::PackageId;
@@ -190,59 +188,6 @@ fn problems_of_publication(
         problems.extend(open(inputs.facts.release(&due.to), Place::Index, due));
     }
     problems
-}
-
-/// The platforms that are asked for and listed by the build yml, and that an index made of what is there will lack.
-fn lacking(inputs: Inputs<'_>, request: &Request, demand: &Demand, due: &Publication) -> Option<Problem> {
-    if !request.only_index() || is_of_nothing(inputs, due) {
-        return None;
-    }
-    let asked = demand.selected.iter().filter(|(package, _)| *package == due.package).map(|(_, platform)| platform);
-    let lacks = |platform: &&Platform| {
-        let listed = inputs.facts.in_index(&due.to, platform).is_no();
-        listed && inputs.facts.at_arch_tag(&due.to, platform).is_no()
-    };
-    let listed: BTreeSet<Platform> = arches(inputs.workspace, due.package).collect();
-    let lacking: Vec<String> =
-        asked.filter(|platform| listed.contains(platform)).filter(lacks).map(ToString::to_string).collect();
-    let (package, image) = (inputs.workspace.package(due.package).name.to_string(), due.to.to_string());
-    (!lacking.is_empty()).then(|| PlanError::LacksPlatforms { package, image, platforms: lacking.join(", ") }.into())
-}
-
-/// Whether an index would list nothing at all.
-fn is_of_nothing(inputs: Inputs<'_>, due: &Publication) -> bool {
-    let platforms = indexed_platforms(inputs.workspace, due.package);
-    let mut tagged = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform));
-    tagged.all(|fact| fact.is_no()) && inputs.facts.listing(&due.to).is_none()
-}
-
-/// Packages that are to be released, are not built here, and have no index yet.
-fn not_released(inputs: Inputs<'_>, request: &Request, demand: &Demand, decided: &Decided) -> Vec<Problem> {
-    let elsewhere = built_elsewhere(inputs, request, demand, decided).into_iter();
-    let without_index = elsewhere.filter(|(_, to)| matches!(inputs.facts.release(to), Fact::No | Fact::Yes(_)));
-    let without_index = without_index.filter(|(_, to)| inputs.facts.listing(to).is_none());
-    let name = |package: PackageId| inputs.workspace.package(package).name.to_string();
-    without_index
-        .map(|(package, to)| PlanError::NothingToRelease { package: name(package), image: to.to_string() }.into())
-        .collect()
-}
-
-/// Takes away what cannot or must not be done of a publication, and says so; the others are done.
-fn leave_out(inputs: Inputs<'_>, request: &Request, decided: &Decided, due: &mut Publication) -> Option<Problem> {
-    let package = inputs.workspace.package(due.package).name.to_string();
-    if request.only_index() && is_of_nothing(inputs, due) {
-        due.drop_all();
-        return Some(PlanError::NothingToList { package, image: due.to.to_string() }.into());
-    }
-    // Whoever signs or releases an image says that it is the right one.
-    let outdated = due
-        .members
-        .iter()
-        .filter(|&&member| decided.nodes[member].state == State::Outdated && !decided.is_built(member));
-    let platforms: Vec<String> = outdated.map(|&member| decided.nodes[member].platform.to_string()).collect();
-    let left_out = if platforms.is_empty() { Vec::new() } else { due.drop_vouching() };
-    let (left_out, platforms) = (left_out.join(" and not "), platforms.join(", "));
-    (!left_out.is_empty()).then(|| PlanError::NotVouchedFor { package, left_out, platforms }.into())
 }
 
 /// The problem of a question that has no answer.

@@ -17,6 +17,7 @@ pub mod difference;
 mod expected;
 mod findings;
 pub mod key;
+mod left_out;
 mod node;
 mod once;
 mod problem;
