@@ -625,7 +625,9 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
             }
         })
     };
-    let (mirror, origin) = (serving(listing(&["amd64"])).await, serving(listing(&["amd64", "arm64"])).await);
+    let (older, newer) = (listing(&["amd64"]), listing(&["amd64", "arm64"]));
+    let whole = [digest(older.as_bytes()), digest(newer.as_bytes())];
+    let (mirror, origin) = (serving(older).await, serving(newer).await);
     let client = mirrored(&origin, &[mirror.address.to_string()]);
     for (architecture, asked) in [("amd64", 0), ("arm64", 1)] {
         let platform = crate::image::Platform::linux(architecture);
@@ -643,6 +645,8 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
         };
         let facts = crate::presence::ask(&[question], &places).await;
         assert!(facts.in_index(&image(&origin), &platform).found().is_some(), "{architecture}");
+        let as_a_whole = facts.listing(&image(&origin)).map(|listing| &listing.digest);
+        assert_eq!(as_a_whole, Some(&whole[asked]), "what signatures are compared with is what lists the platform");
         assert_eq!(origin.count("GET", "/v2/org/image/manifests/1"), asked, "{architecture}");
     }
 }
