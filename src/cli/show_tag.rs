@@ -199,7 +199,8 @@ fn read_directories(
     let ids: BTreeMap<PackageName, PackageId> = packages.keys().cloned().zip((0..).map(PackageId)).collect();
     let order = names.iter().filter_map(|name| ids.get(name).copied()).collect();
     let packages = packages.into_values().collect();
-    Ok((Workspace { root: root.to_owned(), packages, config, rewritten: BTreeMap::new() }, order))
+    let files = std::sync::Arc::new(workspace::Disk);
+    Ok((Workspace { root: root.to_owned(), packages, config, rewritten: BTreeMap::new(), files }, order))
 }
 
 /// A directory as a package is named: relative to the root where it lies below, else absolute.

@@ -303,6 +303,52 @@ pub enum Error {
         second_image: String,
     },
 
+    /// Nothing is called that.
+    #[error("`{revision}` names no commit")]
+    #[diagnostic(
+        code(git::unknown_revision),
+        help("name a branch, a tag or a commit of this clone; what only a remote has is fetched with `git fetch`")
+    )]
+    UnknownRevision {
+        /// As given.
+        revision: String,
+    },
+
+    /// The clone is shallow, and what is asked for lies beyond its end, if it is anything.
+    #[error("{wanted} is not in this shallow clone")]
+    #[diagnostic(code(git::shallow))]
+    Shallow {
+        /// What was asked for.
+        wanted: String,
+        /// The commands that fetch it.
+        #[help]
+        help: String,
+    },
+
+    /// Two revisions have nothing in common.
+    #[error("`{one}` and `{other}` have no common ancestor")]
+    #[diagnostic(code(git::no_merge_base), help("compare with the revision itself, without `--merge-base`"))]
+    NoMergeBase {
+        /// A revision.
+        one: String,
+        /// Another one.
+        other: String,
+    },
+
+    /// A file that is needed was left out when the repository was cloned.
+    #[error("this clone lacks the object {id}, which has to be read")]
+    #[diagnostic(
+        code(git::missing_object),
+        help(
+            "a partial clone fetches it by itself while its remote can be reached; `git fetch --refetch --no-filter` \
+              fetches everything"
+        )
+    )]
+    MissingObject {
+        /// The object.
+        id: String,
+    },
+
     /// The image of a package is printed as it is, but cannot be used as a reference.
     #[error("the image of `{package}` cannot be used: {reason}")]
     #[diagnostic(
@@ -322,6 +368,17 @@ impl Error {
         Self::Workshop { reason: error.to_string() }
     }
 
+    /// `revision` is what can be fetched by itself, if it is a name.
+    pub(super) fn shallow(wanted: &str, revision: Option<&str>) -> Self {
+        let name = revision.filter(|revision| !revision.contains(['~', '^', '@', ':']));
+        let name = name.map(|name| name.strip_prefix("origin/").unwrap_or(name)).filter(|name| *name != "HEAD");
+        let alone = name.map(|name| {
+            format!(", or this one alone: `git fetch --depth=1 origin {name}`, which is then called FETCH_HEAD")
+        });
+        let help = format!("fetch all commits with `git fetch --unshallow`{}", alone.unwrap_or_default());
+        Self::Shallow { wanted: wanted.to_owned(), help }
+    }
+
     pub(super) fn not_committed(directory: String, commit: &str, quote: &Quote) -> Self {
         Self::NotCommitted { directory, commit: commit.to_owned(), source_code: quote.source.clone(), span: quote.span }
     }
@@ -334,8 +391,13 @@ impl Error {
 impl Fault for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Missing { .. } | Self::Failed { .. } | Self::Workshop { .. } => Class::Infrastructure,
-            Self::NoSuchCommit { .. } | Self::HashPath { .. } => Class::Usage,
+            Self::Missing { .. } | Self::Failed { .. } | Self::Workshop { .. } | Self::MissingObject { .. } => {
+                Class::Infrastructure
+            }
+            Self::NoSuchCommit { .. }
+            | Self::HashPath { .. }
+            | Self::UnknownRevision { .. }
+            | Self::NoMergeBase { .. } => Class::Usage,
             _ => Class::Repository,
         }
     }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::Quote;
 use super::extra_source;
-use super::locate::{Locator, Place, Spot, TreePath};
+use super::locate::{Place, Spot, TreePath};
+use super::places::Places;
 use super::snapshot::{Answer, Entry, HEAD_REVISION, Question, Snapshot, at_or_below};
 use super::{Dirt, Error, ExtraSource, TagOptions};
 use crate::path::clean;
@@ -91,13 +92,13 @@ impl<'a> Subject<'a> {
         workspace: &'a Workspace,
         id: PackageId,
         views: &[View<'_>],
-        locator: &mut Locator,
+        places: &mut Places<'_>,
     ) -> Option<Self> {
         let package = workspace.package(id);
         let build = package.build.as_ref()?;
         let directory = clean(&workspace.directory(id));
         let shown = show(workspace, &directory);
-        let site = Self::locate(workspace, build, &directory, views, locator);
+        let site = Self::locate(workspace, build, &directory, views, places);
         Some(Self { id, build, overrides: &package.overrides, config: &workspace.config.source, shown, site })
     }
 
@@ -106,7 +107,7 @@ impl<'a> Subject<'a> {
         build: &BuildYml,
         directory: &Path,
         views: &[View<'_>],
-        locator: &mut Locator,
+        places: &mut Places<'_>,
     ) -> Result<Site, Problem> {
         let mut hashed = Vec::new();
         for view in views {
@@ -122,20 +123,20 @@ impl<'a> Subject<'a> {
             let shown = show(workspace, &source);
             let quote = Quote::of(&build.source, entry);
             let refused = |reason| quote.extra_source(shown.clone(), reason);
-            let spot = match locator.locate(&source) {
+            let spot = match places.locate(&source) {
                 Err(_) => return Err(refused("does not exist").into()),
-                Ok(_) if !source.is_dir() => return Err(refused("is not a directory").into()),
-                Ok(Place::Outside) => return Err(refused("is not in a git repository").into()),
+                Ok(_) if !workspace.files.is_dir(&source) => return Err(refused("is not a directory").into()),
+                Ok(Place::Outside) => return Err(refused(places.outside()).into()),
                 Ok(Place::GitDirectory) => return Err(Error::NotInWorkTree { directory: shown }.into()),
                 Ok(Place::WorkTree(spot)) => spot,
             };
             extra.push(Extra { source, shown, destination, quote, line: entry.line, spot });
         }
-        let place = locator.locate(directory)?;
+        let place = places.locate(directory)?;
         let hashed = match &place {
             Place::GitDirectory => return Err(Error::NotInWorkTree { directory: show(workspace, directory) }.into()),
             Place::Outside => Vec::new(),
-            Place::WorkTree(spot) => hashed.iter().map(|path| locator.tree_path(&spot.top, path)).collect(),
+            Place::WorkTree(spot) => hashed.iter().map(|path| places.tree_path(&spot.top, path)).collect(),
         };
         Ok(Site { place, hashed, extra })
     }

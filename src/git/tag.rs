@@ -20,6 +20,8 @@ use sha2::Sha256;
 use super::content::Listing;
 use super::error::{MISSING, Quote};
 use super::locate::Locator;
+use super::places::Places;
+use super::revision::Revision;
 use super::snapshot::{self, Answer, Question};
 use super::subject::{Answers, HEAD, Measured, Subject, View};
 use super::template;
@@ -174,8 +176,8 @@ pub(super) fn tags_by(
     let subjects: Vec<Subject<'_>> = packages
         .par_chunks(LOCATED_AT_ONCE)
         .flat_map_iter(|ids| {
-            let mut locator = Locator::default();
-            let subjects = ids.iter().filter_map(|&id| Subject::new(workspace, id, &views, &mut locator));
+            let mut places = Places::Disk(Locator::default());
+            let subjects = ids.iter().filter_map(|&id| Subject::new(workspace, id, &views, &mut places));
             subjects.collect::<Vec<_>>()
         })
         .collect();
@@ -186,15 +188,40 @@ pub(super) fn tags_by(
     let mut revisions: Vec<&str> = vec![HEAD];
     revisions.extend(views.iter().map(|view| view.revision).filter(|revision| *revision != HEAD));
     let answers = ask(questions, &revisions)?;
+    named(workspace, &subjects, &views, options, &answers)
+}
+
+/// Computes the tags of all packages of a workspace that was read from a revision, without any option, from its objects
+/// alone.
+///
+/// # Errors
+/// As for [`tags`].
+pub fn tags_at(workspace: &Workspace, revision: &Revision) -> Result<Tags, Problem> {
+    let views = [View::OWN];
+    let mut places = Places::Revision(revision);
+    let subjects: Vec<Subject<'_>> =
+        workspace.ids().filter_map(|id| Subject::new(workspace, id, &views, &mut places)).collect();
+    let answer = Ok(Answer::Snapshot(revision.snapshot()));
+    let answers = Answers::from([(revision.top().to_owned(), answer)]);
+    named(workspace, &subjects, &views, &TagOptions::default(), &answers)
+}
+
+fn named(
+    workspace: &Workspace,
+    subjects: &[Subject<'_>],
+    views: &[View<'_>],
+    options: &TagOptions,
+    answers: &Answers,
+) -> Result<Tags, Problem> {
     let measured: Vec<Vec<Result<Measured, Problem>>> = subjects
         .par_iter()
-        .map(|subject| (0..views.len()).map(|view| subject.measure(view, &views, &answers)).collect())
+        .map(|subject| (0..views.len()).map(|view| subject.measure(view, views, answers)).collect())
         .collect();
-    let listings = list_dirty(&subjects, &measured)?;
+    let listings = list_dirty(subjects, &measured)?;
     let named: Vec<Result<PackageTag, Problem>> = subjects
         .par_iter()
         .zip(measured)
-        .map(|(subject, measured)| subject.name(measured, options, &answers, &listings))
+        .map(|(subject, measured)| subject.name(measured, options, answers, &listings))
         .collect();
     let mut tags = Tags { packages: vec![None; workspace.packages.len()] };
     for (subject, tag) in subjects.iter().zip(named) {

@@ -82,7 +82,8 @@ impl Sandbox {
             .iter()
             .map(|path| workspace::package(&root, path, "build.yml", &KitmakeYml::default(), false))
             .collect();
-        Workspace { root, packages, config: KitmakeYml::default(), rewritten: BTreeMap::new() }
+        let files = std::sync::Arc::new(workspace::Disk);
+        Workspace { root, packages, config: KitmakeYml::default(), rewritten: BTreeMap::new(), files }
     }
 
     fn tags(&self, paths: &[&str], options: &TagOptions) -> Vec<Result<PackageTag, Problem>> {

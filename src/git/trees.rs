@@ -81,18 +81,19 @@ fn by_parent(paths: &BTreeSet<Vec<u8>>) -> BTreeMap<&[u8], BTreeSet<&[u8]>> {
     wanted
 }
 
-struct Batch {
+#[derive(Debug)]
+pub(super) struct Batch {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-struct Object {
-    id: String,
-    content: Vec<u8>,
+pub(super) struct Object {
+    pub(super) id: String,
+    pub(super) content: Vec<u8>,
 }
 
 impl Batch {
-    fn new(child: &mut Child) -> io::Result<Self> {
+    pub(super) fn new(child: &mut Child) -> io::Result<Self> {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("no pipe to it"))?;
         Ok(Self { input, output: BufReader::with_capacity(1 << 16, output) })
@@ -133,7 +134,7 @@ impl Batch {
     }
 
     /// Writes and reads at the same time, since neither pipe holds a whole level.
-    fn ask(&mut self, names: &[String]) -> io::Result<Vec<Option<Object>>> {
+    pub(super) fn ask(&mut self, names: &[String]) -> io::Result<Vec<Option<Object>>> {
         let Self { input, output } = self;
         thread::scope(|scope| {
             let writer = scope.spawn(|| {

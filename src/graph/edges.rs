@@ -112,13 +112,13 @@ impl Context<'_> {
         let Some(tag) = self.tags.get(inputs.id) else { return Vec::new() };
         let mut edges = Vec::new();
         for source in &tag.extra_sources {
-            let root = &self.workspace.root;
-            let (path, packages) = match paths::below(root, &source.source) {
+            let (files, root) = (&*self.workspace.files, &self.workspace.root);
+            let (path, packages) = match paths::below(files, root, &source.source) {
                 Some(path) => {
                     let packages = self.directories.sharing_files(&path);
                     (path, packages)
                 }
-                None => (paths::relative(root, &source.source), Vec::new()),
+                None => (paths::relative(files, root, &source.source), Vec::new()),
             };
             let file = &inputs.build.source.path;
             if packages.is_empty() {

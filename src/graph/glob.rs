@@ -5,13 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::workspace::Files;
+
 /// A glob that Go calls a syntax error in pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadPattern;
 
 /// The existing paths that `pattern` names, relative to `base` unless it is absolute: component by component in the
 /// order of their bytes. A folder that cannot be read holds nothing.
-pub(super) fn glob(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
+pub(super) fn glob(files: &dyn Files, base: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
     let mut base = if pattern.starts_with('/') { PathBuf::from("/") } else { base.to_owned() };
     let mut components = Vec::new();
     for component in pattern.split('/') {
@@ -27,7 +29,7 @@ pub(super) fn glob(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadPatter
     }
     let mut found = vec![base];
     for component in components {
-        found = found.iter().flat_map(|directory| component.entries(directory)).collect();
+        found = found.iter().flat_map(|directory| component.entries(files, directory)).collect();
     }
     Ok(found)
 }
@@ -115,17 +117,13 @@ impl Pattern {
         self.0.iter().map(|token| if let Token::Literal(c) = token { Some(*c) } else { None }).collect()
     }
 
-    fn entries(&self, directory: &Path) -> Vec<PathBuf> {
+    fn entries(&self, files: &dyn Files, directory: &Path) -> Vec<PathBuf> {
         if let Some(name) = self.literal() {
             let path = directory.join(name);
-            return if path.symlink_metadata().is_ok() { vec![path] } else { Vec::new() };
+            return if files.has(&path) { vec![path] } else { Vec::new() };
         }
-        let Ok(entries) = directory.read_dir() else { return Vec::new() };
-        let mut found: Vec<PathBuf> = entries
-            .filter_map(Result::ok)
-            .filter(|entry| self.matches(&entry.file_name().to_string_lossy()))
-            .map(|entry| entry.path())
-            .collect();
+        let names = files.names(directory).into_iter().filter(|name| self.matches(&name.to_string_lossy()));
+        let mut found: Vec<PathBuf> = names.map(|name| directory.join(name)).collect();
         found.sort();
         found
     }
@@ -191,7 +189,7 @@ mod tests {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let names = |base: &str, pattern: &str| -> Vec<String> {
-            let found = glob(&root.path().join(base), pattern).unwrap();
+            let found = glob(&crate::workspace::Disk, &root.path().join(base), pattern).unwrap();
             found.iter().map(|path| path.strip_prefix(root.path()).unwrap().to_string_lossy().into_owned()).collect()
         };
         assert_eq!(names("pkg/a", "../*"), ["pkg/.h", "pkg/a", "pkg/b"]);

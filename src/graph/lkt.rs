@@ -204,11 +204,12 @@ impl Resolver<'_> {
         if !key.contains('%') {
             return Err(vec![BuildArgFault::NoPlaceholder { key: key.to_owned(), file, at: span(at) }.into()]);
         }
-        let found = glob(&self.base(), pattern).map_err(|BadPattern| {
+        let found = glob(&*self.workspace.files, &self.base(), pattern).map_err(|BadPattern| {
             vec![BuildArgFault::BadGlob { pattern: pattern.to_owned(), file: self.file.named(), at: span(at) }.into()]
         })?;
         let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let directories: Vec<PathBuf> = found.into_iter().filter(|path| path.is_dir() && !hidden(path)).collect();
+        let directories: Vec<PathBuf> =
+            found.into_iter().filter(|path| self.workspace.files.is_dir(path) && !hidden(path)).collect();
         if directories.is_empty() {
             let directory = self.folder.to_owned();
             return Err(vec![
@@ -229,12 +230,12 @@ impl Resolver<'_> {
     /// The package in an absolute directory, and its image.
     fn package(&self, directory: &Path, at: &Range<usize>) -> Result<(PackageId, String), Problem> {
         let (file, at) = (self.file.named(), span(at));
-        let Some(path) = paths::below(&self.workspace.root, directory) else {
-            let directory = paths::relative(&self.workspace.root, directory);
+        let Some(path) = paths::below(&*self.workspace.files, &self.workspace.root, directory) else {
+            let directory = paths::relative(&*self.workspace.files, &self.workspace.root, directory);
             return Err(BuildArgFault::Outside { directory, file, at }.into());
         };
         let Some(id) = self.directories.default(&path) else {
-            let reason = if !directory.is_dir() {
+            let reason = if !self.workspace.files.is_dir(directory) {
                 "there is no such directory"
             } else if self.directories.contains(&path) {
                 "its packages have build ymls of other names"

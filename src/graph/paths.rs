@@ -1,25 +1,26 @@
 //! Paths as the graph compares them: relative to the root, with `/`, by their text.
 //!
 //! Symbolic links are not followed, as `linuxkit pkg` does not follow them either. Only a path whose text lies outside
-//! the root is looked up on disk, so that an absolute path through a link to the root is still found below it.
+//! the root is looked up among the files, so that an absolute path through a link to the root is still found below it.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::path::clean;
+use crate::workspace::Files;
 
 /// `path` relative to `root` with `/`, `.` for the root itself; `None` when it lies outside. Both are absolute.
-pub(super) fn below(root: &Path, path: &Path) -> Option<String> {
+pub(super) fn below(files: &dyn Files, root: &Path, path: &Path) -> Option<String> {
     let path = clean(path);
     if let Ok(inner) = path.strip_prefix(clean(root)) {
         return Some(slashes(inner));
     }
-    let (root, path) = (root.canonicalize().ok()?, path.canonicalize().ok()?);
+    let (root, path) = (files.real(root)?, files.real(&path)?);
     path.strip_prefix(root).ok().map(slashes)
 }
 
 /// `path` relative to `root` with `/`, with leading `..` where it lies outside. Both are absolute.
-pub(super) fn relative(root: &Path, path: &Path) -> String {
-    if let Some(inner) = below(root, path) {
+pub(super) fn relative(files: &dyn Files, root: &Path, path: &Path) -> String {
+    if let Some(inner) = below(files, root, path) {
         return inner;
     }
     let (root, path) = (clean(root), clean(path));
@@ -46,19 +47,20 @@ fn slashes(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::Disk;
 
     #[test]
     fn paths_are_compared_by_their_text() {
         let root = Path::new("/r/repo");
-        assert_eq!(below(root, Path::new("/r/repo/pkg/../pkg/./a/")).as_deref(), Some("pkg/a"));
-        assert_eq!(below(root, Path::new("/r/repo")).as_deref(), Some("."));
-        assert_eq!(below(root, Path::new("/r/repository")), None);
+        assert_eq!(below(&Disk, root, Path::new("/r/repo/pkg/../pkg/./a/")).as_deref(), Some("pkg/a"));
+        assert_eq!(below(&Disk, root, Path::new("/r/repo")).as_deref(), Some("."));
+        assert_eq!(below(&Disk, root, Path::new("/r/repository")), None);
     }
 
     #[test]
     fn a_path_outside_is_written_from_the_root_upwards() {
-        assert_eq!(relative(Path::new("/r/repo"), Path::new("/r/other/x")), "../other/x");
-        assert_eq!(relative(Path::new("/r/repo"), Path::new("/r")), "..");
+        assert_eq!(relative(&Disk, Path::new("/r/repo"), Path::new("/r/other/x")), "../other/x");
+        assert_eq!(relative(&Disk, Path::new("/r/repo"), Path::new("/r")), "..");
     }
 
     #[test]

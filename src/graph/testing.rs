@@ -236,6 +236,7 @@ impl Repo {
             packages: packages.iter().map(Pkg::package).collect(),
             config: KitmakeYml::default(),
             rewritten: BTreeMap::new(),
+            files: std::sync::Arc::new(crate::workspace::Disk),
         };
         let platforms: Vec<Platform> = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
         let graph = build(&workspace, &tags, &platforms, &Platform::linux("amd64"));
@@ -275,8 +276,13 @@ impl Repo {
 /// A graph of `count` packages, in which each pair is a package and one that it needs as a current image.
 pub(crate) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph) {
     let packages = (0..count).map(|index| Pkg::new(&format!("p{index:06}")).unreadable().package()).collect();
-    let config = KitmakeYml::default();
-    let workspace = Workspace { root: "/r".into(), packages, config, rewritten: BTreeMap::new() };
+    let workspace = Workspace {
+        root: "/r".into(),
+        packages,
+        config: KitmakeYml::default(),
+        rewritten: BTreeMap::new(),
+        files: std::sync::Arc::new(crate::workspace::Disk),
+    };
     let id = |index: usize| PackageId(u32::try_from(index).unwrap());
     let mut edges: Vec<Edge> = needs
         .iter()

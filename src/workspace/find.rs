@@ -1,4 +1,4 @@
-//! Finds the packages below a root and reads them, both in parallel.
+//! Finds the packages below a root and reads them, in parallel.
 //!
 //! A package is a directory with a `build.yml`, or one that kitmake.yml lists. Hidden directories are never scanned,
 //! symbolic links to directories are never followed, and only git's ignore rules hide a directory, never one with a
@@ -9,20 +9,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::Arc;
 
-use ignore::{WalkBuilder, WalkState};
 use rayon::prelude::*;
 
 use super::build_yml::{self, BuildYml, Located, Parsed, Reading};
+use super::disk::Disk;
 use super::error::Error;
+use super::files::{Broken, Files};
 use super::{
     ArgFile, BUILD_YML, Dockerfile, KitmakeYml, Overrides, Package, Workspace, child, join, kitmake_yml, lexical,
     reason,
 };
 use crate::excludes::Excludes;
 use crate::problem::{Problem, SourceFile, span};
-use crate::process::git_command;
 
 /// What a Dockerfile that is made from a template has after its name before it is made.
 const TEMPLATE_SUFFIXES: [&str; 6] = [".in", ".tmpl", ".template", ".tpl", ".j2", ".m4"];
@@ -67,38 +67,47 @@ pub fn read(root: &Path, options: &Options) -> Result<Workspace, Problem> {
     if let Err(error) = std::fs::read_dir(&root) {
         return Err(Error::NoRoot { path: written, reason: reason(&error) }.into());
     }
-    let config = kitmake_yml::read(&root)?;
+    read_from(Arc::new(Disk), root, options)
+}
+
+/// Reads every package below the absolute path `root` from `files`.
+pub fn read_from(files: Arc<dyn Files>, root: PathBuf, options: &Options) -> Result<Workspace, Problem> {
+    let config = kitmake_yml::read(&*files, &root)?;
     let choices = config.choices(options.profile.as_deref())?;
-    let Candidates { ymls, broken } = candidates(&root, &config, &choices, options.build_yml.as_deref());
+    let Candidates { ymls, broken } = candidates(&*files, &root, &config, &choices, options.build_yml.as_deref());
     let mut packages: Vec<Package> = (ymls.into_par_iter())
         .map(|(path, yml)| {
             let default = yml == choices.get(path.as_str()).copied().unwrap_or(BUILD_YML);
-            Package { default, ..package(&root, &path, &yml, &config, options.strict) }
+            Package { default, ..package_from(&*files, &root, &path, &yml, &config, options.strict) }
         })
         .collect();
     packages.extend(
         broken.into_iter().map(|(path, problem)| Package { problems: vec![problem], ..Package::new(&path, BUILD_YML) }),
     );
     packages.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Workspace { root, packages, config, rewritten: BTreeMap::new() })
+    Ok(Workspace { root, packages, config, rewritten: BTreeMap::new(), files })
 }
 
 /// The kitmake.yml of a root; its defaults if there is none.
 pub fn config(root: &Path) -> Result<KitmakeYml, Problem> {
-    kitmake_yml::read(root)
+    kitmake_yml::read(&Disk, root)
 }
 
 /// Reads one package, wherever it lies and however hidden: the directory `path` relative to `root`, and in it `yml`, or
 /// what `config` declares in its place.
 #[must_use]
 pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: bool) -> Package {
+    package_from(&Disk, root, path, yml, config, strict)
+}
+
+fn package_from(files: &dyn Files, root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: bool) -> Package {
     let directory = join(root, path);
     let yml_path = child(path, yml);
     let mut package = Package { overrides: config.overrides(path, yml), ..Package::new(path, yml) };
-    match read_text(&directory.join(yml)) {
+    match files.read(&directory.join(yml)) {
         Ok(text) => {
             let source = SourceFile::new(yml_path, text);
-            let read = |file: &str| read_text(&directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
+            let read = |file: &str| files.read(&directory.join(file)).map_err(|error| io::Error::other(reason(&error)));
             let reading = Reading { strict, org: config.org.as_deref() };
             let Parsed { build, identity, problems, warnings } = build_yml::parse(&source, path, reading, &read);
             (package.build, package.identity) = (build, identity);
@@ -114,14 +123,14 @@ pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: 
         Err(error) => package.problems = vec![Error::Unreadable { path: yml_path, reason: reason(&error) }.into()],
     }
     let Some(build) = &package.build else { return package };
-    match dockerfile(root, path, build, &package.overrides, config) {
+    match dockerfile(files, root, path, build, &package.overrides, config) {
         Ok(dockerfile) => package.dockerfile = Some(dockerfile),
         Err(problem) => {
             package.dockerfile_problem = Some(problem);
-            package.template = template(root, &child(path, &build.dockerfile.value));
+            package.template = template(files, root, &child(path, &build.dockerfile.value));
         }
     }
-    match package.overrides.build_arg_file.as_ref().map(|file| build_args(root, path, file, config)) {
+    match package.overrides.build_arg_file.as_ref().map(|file| build_args(files, root, path, file, config)) {
         None => {}
         Some(Ok(args)) => package.build_args.push(args),
         Some(Err(problem)) => {
@@ -132,9 +141,15 @@ pub fn package(root: &Path, path: &str, yml: &str, config: &KitmakeYml, strict: 
 }
 
 /// The build args that kitmake.yml names for the package in the directory `path`.
-fn build_args(root: &Path, path: &str, file: &Located<String>, config: &KitmakeYml) -> Result<ArgFile, Problem> {
+fn build_args(
+    files: &dyn Files,
+    root: &Path,
+    path: &str,
+    file: &Located<String>,
+    config: &KitmakeYml,
+) -> Result<ArgFile, Problem> {
     let relative = child(path, &file.value);
-    match read_text(&root.join(&relative)) {
+    match files.read(&root.join(&relative)) {
         Ok(text) => Ok(ArgFile::parse(SourceFile::new(relative, text))),
         Err(error) => Err(Error::UnreadableBuildArgs {
             path: relative,
@@ -148,18 +163,14 @@ fn build_args(root: &Path, path: &str, file: &Located<String>, config: &KitmakeY
     }
 }
 
-/// The text of a file; a pipe or device, which could be waited for without end, is none.
-fn read_text(path: &Path) -> io::Result<String> {
-    if path.metadata()?.is_file() { std::fs::read_to_string(path) } else { Err(io::Error::other("it is no file")) }
-}
-
 /// What the missing Dockerfile at `relative` is made from, relative to the root.
-fn template(root: &Path, relative: &str) -> Option<String> {
+fn template(files: &dyn Files, root: &Path, relative: &str) -> Option<String> {
     let templates = TEMPLATE_SUFFIXES.iter().map(|suffix| format!("{relative}{suffix}"));
-    templates.into_iter().find(|template| root.join(template).is_file())
+    templates.into_iter().find(|template| files.is_file(&root.join(template)))
 }
 
 fn dockerfile(
+    files: &dyn Files,
     root: &Path,
     path: &str,
     build: &BuildYml,
@@ -180,10 +191,10 @@ fn dockerfile(
         return Err(Error::InvalidValue { message, help, source_code: config.source.named(), span: at }.into());
     }
     let relative = child(path, &relative);
-    match read_text(&root.join(&relative)) {
+    match files.read(&root.join(&relative)) {
         Ok(text) => Dockerfile::parse(SourceFile::new(relative, text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let template = template(root, &relative);
+            let template = template(files, root, &relative);
             let help = match &template {
                 Some(template) => format!("make it from `{template}` first, as this repository's own scripts do"),
                 None => "write it, or name another with `dockerfile: PATH`".to_owned(),
@@ -196,9 +207,6 @@ fn dockerfile(
     }
 }
 
-/// A path relative to the root that could not be looked at, and why.
-type Broken = (String, Problem);
-
 /// What is to be read.
 #[derive(Default)]
 struct Candidates {
@@ -207,29 +215,24 @@ struct Candidates {
     broken: Vec<Broken>,
 }
 
-fn candidates(root: &Path, config: &KitmakeYml, choices: &BTreeMap<&str, &str>, wanted: Option<&str>) -> Candidates {
+fn candidates(
+    files: &dyn Files,
+    root: &Path,
+    config: &KitmakeYml,
+    choices: &BTreeMap<&str, &str>,
+    wanted: Option<&str>,
+) -> Candidates {
     let names: Vec<&str> = std::iter::once(BUILD_YML).chain(wanted.filter(|yml| *yml != BUILD_YML)).collect();
     let names = &names[..];
-    let (walked, tracked) = std::thread::scope(|scope| {
-        let tracked = scope.spawn(|| tracked(root, names));
-        (walk(root, names), tracked.join().unwrap_or_default())
-    });
     let Candidates { mut ymls, mut broken } = Candidates::default();
-    for found in walked {
+    for found in files.find(root, names) {
         match found {
-            Ok(path) => ymls.extend(in_directory(root, &path, names)),
+            Ok(path) => ymls.extend(in_directory(files, root, &path, names)),
             Err(found) => broken.push(found),
         }
     }
-    for path in tracked {
-        // The first of the directory, whatever the name of its yml.
-        let next = ymls.range((path.clone(), String::new())..).next();
-        if next.is_none_or(|(known, _)| *known != path) {
-            ymls.extend(in_directory(root, &path, names));
-        }
-    }
     for (path, entry) in config.packages.iter().filter(|(path, _)| !path.contains(':')) {
-        ymls.extend(in_directory(root, path, names));
+        ymls.extend(in_directory(files, root, path, names));
         ymls.extend(entry.build_ymls.iter().map(|yml| (path.clone(), yml.clone())));
         if entry.declared.is_some() {
             ymls.insert((path.clone(), BUILD_YML.to_owned()));
@@ -246,100 +249,10 @@ fn candidates(root: &Path, config: &KitmakeYml, choices: &BTreeMap<&str, &str>, 
 }
 
 /// Which of `names` are files in the directory `path`.
-fn in_directory(root: &Path, path: &str, names: &[&str]) -> Vec<(String, String)> {
+fn in_directory(files: &dyn Files, root: &Path, path: &str, names: &[&str]) -> Vec<(String, String)> {
     let directory = join(root, path);
-    let there = names.iter().filter(|name| directory.join(name).is_file());
+    let there = names.iter().filter(|name| files.is_file(&directory.join(name)));
     there.map(|name| (path.to_owned(), (*name).to_owned())).collect()
-}
-
-/// The directories with one of `names` that git's ignore rules do not hide, in no order.
-fn walk(root: &Path, names: &[&str]) -> Vec<Result<String, Broken>> {
-    // A root that is a symbolic link is entered; none below it is.
-    let base = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-    let mut builder = WalkBuilder::new(&base);
-    builder.standard_filters(false).parents(true).git_ignore(true).git_exclude(true).git_global(true);
-    // Not the walker's own rule for hidden entries: an ignore rule such as `!.x` would override it.
-    builder.filter_entry(|entry| {
-        let directory = entry.file_type().is_some_and(|kind| kind.is_dir());
-        directory && (entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b"."))
-    });
-    let (sender, found) = mpsc::channel();
-    builder.build_parallel().run(|| {
-        let (sender, base) = (sender.clone(), &base);
-        Box::new(move |entry| {
-            let found = match entry {
-                Ok(entry) if names.iter().any(|name| entry.path().join(name).is_file()) => {
-                    Some(relative(base, entry.path()))
-                }
-                Ok(_) => None,
-                Err(error) => unreadable(base, &error).map(Err),
-            };
-            if let Some(found) = found {
-                sender.send(found).expect("the receiver lives until the walk is over");
-            }
-            WalkState::Continue
-        })
-    });
-    drop(sender);
-    found.into_iter().collect()
-}
-
-/// The path below `base` with `/`; the base itself is `.`.
-fn relative(base: &Path, path: &Path) -> Result<String, Broken> {
-    let path = path.strip_prefix(base).unwrap_or(path);
-    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
-    match parts {
-        Some(parts) if parts.is_empty() => Ok(".".to_owned()),
-        Some(parts) => Ok(parts.join("/")),
-        None => {
-            let path = path.to_string_lossy().into_owned();
-            Err((path.clone(), Error::PathNotUtf8 { path }.into()))
-        }
-    }
-}
-
-/// A directory that could not be read; malformed ignore rules and what vanished meanwhile are passed over, as by git.
-fn unreadable(base: &Path, error: &ignore::Error) -> Option<Broken> {
-    let mut path = None;
-    let mut inner = error;
-    loop {
-        match inner {
-            ignore::Error::WithDepth { err, .. } => inner = err,
-            ignore::Error::WithPath { path: at, err } => {
-                path = Some(at);
-                inner = err;
-            }
-            ignore::Error::Io(error) if error.kind() != io::ErrorKind::NotFound => {
-                let path = relative(base, path?).unwrap_or_else(|(path, _)| path);
-                return Some((path.clone(), Error::Unreadable { path, reason: reason(error) }.into()));
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// The directories outside hidden ones with one of `names` that git tracks, on disk or not; none if git has no say.
-fn tracked(root: &Path, names: &[&str]) -> Vec<String> {
-    let patterns = names.iter().map(|name| format!(":(glob)**/{}", name.replace(['*', '?', '[', '\\'], "?")));
-    let mut command = git_command(root, ["ls-files", "-z", "--"]);
-    let Ok(output) = command.args(patterns).env_remove("GIT_LITERAL_PATHSPECS").output() else { return Vec::new() };
-    if !output.status.success() {
-        return Vec::new();
-    }
-    // The walk has met what is not UTF-8, unless it is also ignored: nobody can mean such a package.
-    output
-        .stdout
-        .split(|&byte| byte == 0)
-        .filter_map(|path| std::str::from_utf8(path).ok())
-        .filter_map(|path| {
-            names
-                .iter()
-                .filter_map(|name| path.strip_suffix(name))
-                .find_map(|directory| if directory.is_empty() { Some(".") } else { directory.strip_suffix('/') })
-        })
-        .filter(|directory| *directory == "." || !directory.split('/').any(|part| part.starts_with('.')))
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The absolute path, symbolic links kept unless `..` must be resolved.

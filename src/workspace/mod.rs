@@ -1,14 +1,16 @@
-//! The workspace: every package below the root, as read from disk.
+//! The workspace: every package below the root, as read from disk or from a revision of git.
 //!
 //! A package is a directory plus one build yml. A package that cannot be read is still listed, with its problems: only a
 //! plan that needs it fails. Nothing here asks git for a tag or follows a reference to another package.
 
 mod build_args;
 pub mod build_yml;
+mod disk;
 mod docker_images;
 pub mod dockerfile;
 mod error;
 mod fields;
+mod files;
 mod find;
 mod image_config;
 pub mod kitmake_yml;
@@ -26,9 +28,11 @@ use crate::image::Reference;
 use crate::problem::{Problem, SourceFile};
 pub use build_args::ArgFile;
 pub use build_yml::BuildYml;
+pub use disk::Disk;
 pub use dockerfile::Dockerfile;
 pub use error::Error;
-pub use find::{Options, config, find_root, package, read};
+pub use files::{Broken, Files};
+pub use find::{Options, config, find_root, package, read, read_from};
 pub use kitmake_yml::{KitmakeYml, Overrides};
 
 /// The build yml of a directory where no other is named.
@@ -142,6 +146,8 @@ pub struct Workspace {
     pub config: KitmakeYml,
     /// Files that are taken to have another text than on disk, by absolute path.
     pub rewritten: BTreeMap<PathBuf, Arc<str>>,
+    /// Where they were read from.
+    pub files: Arc<dyn Files>,
 }
 
 impl Workspace {
@@ -204,6 +210,11 @@ fn join(root: &Path, path: &str) -> PathBuf {
 /// `name` in the directory `path`, both relative and with `/`.
 fn child(path: &str, name: &str) -> String {
     if path == "." { name.to_owned() } else { format!("{path}/{name}") }
+}
+
+/// A directory relative to the root that can be no package.
+pub(crate) fn path_not_utf8(path: &str) -> Broken {
+    (path.to_owned(), Error::PathNotUtf8 { path: path.to_owned() }.into())
 }
 
 /// What went wrong with a file, without numbers of the system where a word says it.

@@ -107,8 +107,8 @@ fn names(workspace: &Workspace) -> Vec<String> {
 fn help_with_ymls(workspace: &Workspace, packages: &[PackageId], yml: &str) -> String {
     let mut names: Vec<String> = packages.iter().map(|&id| workspace.package(id).yml.clone()).collect();
     for &id in packages {
-        let files = std::fs::read_dir(workspace.directory(id)).into_iter().flatten().flatten();
-        let files = files.filter_map(|file| file.file_name().into_string().ok());
+        let files = workspace.files.names(&workspace.directory(id)).into_iter();
+        let files = files.filter_map(|file| file.into_string().ok());
         names.extend(files.filter(|name| name.starts_with("build") && name.strip_suffix(".yml").is_some()));
     }
     names.sort_unstable();

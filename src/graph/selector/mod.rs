@@ -53,7 +53,7 @@ pub fn named(workspace: &Workspace, selectors: &[String], current: &str, yml: Op
             named.list(&term).push((term, Vec::new()));
             continue;
         };
-        let mut found = Name::parse(base, &workspace.root, current)?.packages(workspace);
+        let mut found = Name::parse(base, workspace, current)?.packages(workspace);
         if found.is_empty() {
             unknown.push(term);
             continue;

@@ -6,8 +6,6 @@
 //! one that begins with `.` is relative to the working directory only. Image names come last. Packages that cannot be
 //! read are selected by path like all others.
 
-use std::path::Path;
-
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::image::Reference;
@@ -45,11 +43,12 @@ enum Meaning {
 }
 
 impl Name {
-    pub(super) fn parse(text: &str, root: &Path, current: &str) -> Result<Self, SelectorFault> {
+    pub(super) fn parse(text: &str, workspace: &Workspace, current: &str) -> Result<Self, SelectorFault> {
         if text.is_empty() {
             // An unset variable of a script must not mean everything.
             return Ok(Self { meanings: Vec::new() });
         }
+        let (files, root) = (&*workspace.files, &workspace.root);
         let here = root.join(current);
         // A yml stands behind the last colon and may lie in a folder of its own, so only the directory is cleaned.
         let (directory, yml) = match text.rsplit_once(':') {
@@ -58,7 +57,7 @@ impl Name {
         };
         let from_here = matches!(directory.split('/').next(), Some("." | ".."));
         let bases = if from_here { vec![here] } else { vec![root.to_owned(), here] };
-        let directories = bases.iter().filter_map(|base| paths::below(root, &base.join(directory)));
+        let directories = bases.iter().filter_map(|base| paths::below(files, root, &base.join(directory)));
         let mut meanings = Vec::new();
         if is_glob(text) {
             for directory in directories {

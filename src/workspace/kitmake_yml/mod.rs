@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::build_yml::Located;
 use super::error::Error;
+use super::files::Files;
 use super::{BuildYml, reason};
 use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile};
@@ -163,9 +164,9 @@ impl KitmakeYml {
 }
 
 /// Reads the kitmake.yml of a root; its defaults if there is none.
-pub(super) fn read(root: &Path) -> Result<KitmakeYml, Problem> {
-    match std::fs::read_to_string(root.join(FILE_NAME)) {
-        Ok(text) => parse(&SourceFile::new(FILE_NAME, text), &|path| root.join(path).exists()),
+pub(super) fn read(files: &dyn Files, root: &Path) -> Result<KitmakeYml, Problem> {
+    match files.read(&root.join(FILE_NAME)) {
+        Ok(text) => parse(&SourceFile::new(FILE_NAME, text), &|path| files.real(&root.join(path)).is_some()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(KitmakeYml::default()),
         Err(error) => Err(Error::Unreadable { path: FILE_NAME.to_owned(), reason: reason(&error) }.into()),
     }
