@@ -14,6 +14,7 @@
 //! | [`git`] | one snapshot per repository; the tag of each package |
 //! | [`graph`] | the dependency graph, cycles, selectors, renderers |
 //! | [`pins`] | where images of this repository are named by a tag, and new tags carried on |
+//! | [`affected`] | what differs between two states of the repository |
 //! | [`presence`] | the facts about where a node already is |
 //! | [`plan`] | pure: what is to be done, in which order, and why; keys |
 //! | [`explain`] | what one node is made from, and what differs from the image that exists |
@@ -32,6 +33,7 @@
 //! [`secret`] (text that is shown nowhere), [`excludes`] (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is
 //! started).
 
+pub mod affected;
 pub mod builder;
 pub mod cli;
 pub mod durations;

@@ -1,5 +1,7 @@
 //! The road from settings to a plan: every verb takes it, and leaves it at its own exit.
 
+mod compare;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use crate::signature::SigningKey;
 use crate::trust::Trust;
 use crate::workspace::{self, PackageId, Workspace};
 
+pub use compare::{Compared, Comparison, affected};
+
 /// The part of the road that needs neither an engine nor a registry.
 #[derive(Debug)]
 pub struct Surveyed {
@@ -40,6 +44,8 @@ pub struct Surveyed {
     pub selected: Vec<PackageId>,
     /// If pins were brought up to date in memory, how many, and in how many files.
     pub rewrites: Option<(usize, usize)>,
+    /// Why nothing is selected, where that is no mistake.
+    pub nothing: Option<String>,
 }
 
 /// What is to be surveyed.
@@ -63,35 +69,12 @@ pub struct Survey<'a> {
     pub repin: bool,
 }
 
-/// A revision stands where nothing is compared with one.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-enum RevisionFault {
-    #[error("`[{revision}]` cannot be compared with what is here")]
-    #[diagnostic(code(selector::revision), help("name packages by path, glob or image name"))]
-    NotCompared { revision: String },
-}
-
-impl crate::problem::Fault for RevisionFault {
-    fn class(&self) -> crate::problem::Class {
-        crate::problem::Class::Usage
-    }
-}
-
-/// An error if a revision is named where nothing is compared with one.
-pub(crate) fn refuse_revisions(named: &selector::Named) -> Result<(), Problem> {
-    match named.revisions().first() {
-        Some(revision) => Err(RevisionFault::NotCompared { revision: (*revision).to_owned() }.into()),
-        None => Ok(()),
-    }
-}
-
 /// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
 /// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
     let mut workspace = workspace::read(survey.root, survey.workspace)?;
     let build_yml = survey.workspace.build_yml.as_deref();
     let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
-    refuse_revisions(&named)?;
     if build_yml.is_some() {
         workspace.choose(&named.packages());
     }
@@ -106,7 +89,8 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
         None => workspace.config.platforms.clone(),
     };
     let mut graph = graph::build(&workspace, &tags, &asked, builder);
-    let selected = named.select(&graph, &selector::Changed::new())?;
+    let changed = compare::changed(&workspace, &graph, &named, survey.workspace)?;
+    let selected = named.select(&graph, &changed)?;
     if !named.is_settled() && !survey.build_arg_files.is_empty() {
         // What is selected follows the edges that the repository has by itself: files of build args may change edges.
         add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
@@ -128,13 +112,20 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
         (workspace, tags) = (repinned.workspace, repinned.tags);
         graph = graph::build(&workspace, &tags, &asked, builder);
     }
-    Ok(Surveyed { workspace, tags, graph, selected, rewrites })
+    let nothing = selected.is_empty().then(|| named.nothing());
+    Ok(Surveyed { workspace, tags, graph, selected, rewrites, nothing })
 }
 
-/// The packages that further selectors name, sorted; with `!` alone, all others.
-pub fn select(surveyed: &Surveyed, selectors: &[String], current: &str) -> Result<Vec<PackageId>, Problem> {
-    let named = selector::named(&surveyed.workspace, &selectors_or(selectors, "."), current, None)?;
-    named.select(&surveyed.graph, &selector::Changed::new())
+/// The packages that further selectors name, sorted; with `!` alone, all others. `read` is how the workspace was read.
+pub fn select(
+    workspace: &Workspace,
+    graph: &Graph,
+    selectors: &[String],
+    current: &str,
+    read: &workspace::Options,
+) -> Result<Vec<PackageId>, Problem> {
+    let named = selector::named(workspace, &selectors_or(selectors, "."), current, None)?;
+    named.select(graph, &compare::changed(workspace, graph, &named, read)?)
 }
 
 fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {
@@ -282,7 +273,11 @@ fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<P
     Ok(match &settings.assume_missing {
         AssumeMissing::Nothing => BTreeSet::new(),
         AssumeMissing::Everything => surveyed.workspace.ids().collect(),
-        AssumeMissing::These(selectors) => select(surveyed, selectors, &settings.current)?.into_iter().collect(),
+        AssumeMissing::These(selectors) => {
+            select(&surveyed.workspace, &surveyed.graph, selectors, &settings.current, &settings.workspace)?
+                .into_iter()
+                .collect()
+        }
     })
 }
 

@@ -71,6 +71,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Di
         repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
+    if let Some(nothing) = &surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     let (graph, selected) = (&surveyed.graph, &surveyed.selected);
     let mut edges: Vec<&Edge> = match (direction, args.transitive) {
         (Direction::Needs, false) => graph.edges_from(selected),
@@ -79,7 +82,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Di
         (Direction::Uses, true) => graph.edges_to(&graph.with_needing(selected)),
     };
     edges.retain(|edge| edge.to.is_some() || args.external);
-    if edges.is_empty() {
+    if edges.is_empty() && surveyed.nothing.is_none() {
         output.say(match direction {
             Direction::Needs => "it needs no package of this workspace\n",
             Direction::Uses => "no package of this workspace needs it\n",

@@ -53,6 +53,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
         repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;
+    if let Some(nothing) = &surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
     let whole = args.selectors.is_empty() && args.ymls.build_yml.is_none();
     let selected = (!whole).then_some(&surveyed.selected[..]);

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
+mod affected;
 mod build;
 mod deps;
 mod explain;
@@ -64,6 +65,7 @@ Examples:
   kitmake push --release v1        give the index of each package the tag v1, too
   kitmake plan --check             exit code 5 if anything is to be built
   kitmake show-tag pkg/init        org/image:tag, as `linuxkit pkg show-tag` prints it
+  kitmake affected --since main    which packages have changed, and why
   kitmake rdeps tools/base         what needs it, how, and where that is written
   kitmake pins fix                 write new tags into all files that name them, before one commit
   kitmake graph --format dot | dot -Tsvg > graph.svg
@@ -71,6 +73,7 @@ Examples:
 A selector is a path, a glob, an image name, or a folder, which selects all below it. Marks around it follow the graph:
   pkg/init...    with all that it needs        ...pkg/base    with all that needs it
   pkg/init^...   what it needs, without itself ...^pkg/base   what needs it, without itself
+  '[main]'       changed since main            '...[main]'     with all that needs it
   '!pkg/dom0*'   leave these out, wherever it stands; alone: out of what is selected without a selector
 Quote `!`, `^`, `*` and `[` from the shell.
 
@@ -141,6 +144,8 @@ enum Verb {
     RemoteTag(remote_tag::RemoteTagArgs),
     /// Print the dependency graph
     Graph(graph::GraphArgs),
+    /// Show which packages have changed between two revisions
+    Affected(affected::AffectedArgs),
     /// List what packages need
     Deps(deps::DepsArgs),
     /// List what needs packages
@@ -174,6 +179,7 @@ pub fn main() -> ExitCode {
         Verb::ShowTag(args) => show_tag::run(&place, &output, &args),
         Verb::RemoteTag(args) => remote_tag::run(&place, &output, &args, &runtime()),
         Verb::Graph(args) => graph::run(&place, &output, &args),
+        Verb::Affected(args) => affected::run(&place, &output, &args),
         Verb::Deps(args) => deps::run(&place, &output, &args, deps::Direction::Needs),
         Verb::Rdeps(args) => deps::run(&place, &output, &args, deps::Direction::Uses),
         Verb::Path(args) => path::run(&place, &output, &args),

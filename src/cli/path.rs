@@ -49,7 +49,10 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
         repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
-    let select = |selector: &String| pipeline::select(&surveyed, std::slice::from_ref(selector), &current);
+    let read = args.ymls.options();
+    let select = |selector: &String| {
+        pipeline::select(&surveyed.workspace, &surveyed.graph, std::slice::from_ref(selector), &current, &read)
+    };
     let (from, to) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
     let chain = surveyed.graph.path(&from, &to);
     print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;

@@ -13,10 +13,10 @@ use super::output::{Output, json};
 use super::registry_args::RegistryArgs;
 use super::{Ended, exit};
 use crate::git::{self, Future, TagOptions, Tags};
-use crate::graph::{self, Graph, selector};
+use crate::graph::{self, Graph};
 use crate::image::{Platform, Reference};
 use crate::pins::{self, Carried, DirtyTags, ImageFile, KeptReason, Pin, Published, Repinned, render};
-use crate::pipeline::refuse_revisions;
+use crate::pipeline;
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::settings::{parse_registry, registry, registry_options};
@@ -129,6 +129,8 @@ pub(super) fn run(place: &Place, output: &Output, args: &PinsArgs, runtime: &Run
 struct Read {
     root: PathBuf,
     current: String,
+    /// How the workspace was read.
+    options: workspace::Options,
     workspace: Workspace,
     /// As they are.
     tags: Tags,
@@ -150,7 +152,7 @@ impl Read {
             let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
             package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
         }
-        Ok(Self { root, current, workspace, tags, images })
+        Ok(Self { root, current, options, workspace, tags, images })
     }
 
     /// The pins of the packages that are selected, and of the image ymls.
@@ -171,9 +173,7 @@ impl Read {
         if selectors.is_empty() {
             return Ok(None);
         }
-        let named = selector::named(&self.workspace, selectors, &self.current, None)?;
-        refuse_revisions(&named)?;
-        named.select(graph, &selector::Changed::new()).map(Some)
+        pipeline::select(&self.workspace, graph, selectors, &self.current, &self.options).map(Some)
     }
 
     fn graph(&self, tags: &Tags) -> Graph {

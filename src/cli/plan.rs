@@ -67,6 +67,9 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
         let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
         output.say(&format!("as if {pins} in {files} had been brought up to date\n"));
     }
+    if let Some(nothing) = &prepared.surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }

@@ -132,6 +132,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
         repin: false,
     };
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
+    if let Some(nothing) = &surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     let config = &surveyed.workspace.config;
     let registry = settings::registry(args.registry.as_deref(), config);
     let (insecure, authorities) =
@@ -163,6 +166,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
         let mut sorts = BTreeSet::new();
         problems.retain(|problem| sorts.insert(problem.code()));
         return Err(problems);
+    }
+    if rows.is_empty() && surveyed.nothing.is_some() {
+        return Ok(exit::DONE);
     }
     let all = !rows.is_empty() && rows.iter().all(|row| row.state == Word::Signed);
     Ok(if all { exit::DONE } else { exit::TO_DO })

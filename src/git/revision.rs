@@ -105,9 +105,12 @@ impl Repository {
         // A range is no revision, and what begins with a dash or a caret is none either.
         let is_one = !revision.is_empty() && !revision.contains("..") && !revision.starts_with(['-', '^']);
         let commit = if is_one { read_commit(&self.top, &format!("{revision}^{{commit}}"))? } else { None };
-        commit.ok_or_else(|| match self.shallow && is_one {
-            true => Error::shallow(&format!("`{revision}`"), Some(revision)).into(),
-            false => Error::UnknownRevision { revision: revision.to_owned() }.into(),
+        commit.ok_or_else(|| {
+            if self.shallow && is_one {
+                Error::shallow(&format!("`{revision}`"), Some(revision)).into()
+            } else {
+                Error::UnknownRevision { revision: revision.to_owned() }.into()
+            }
         })
     }
 }

@@ -1,0 +1,199 @@
+//! What git determines of one package, compared between two states.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::{Reason, Side};
+use crate::git::Content;
+use crate::image::Platform;
+use crate::path::clean;
+use crate::workspace::{BuildYml, PackageId, PackageName};
+
+/// How many files are named.
+const NAMED: usize = 3;
+
+/// A package in a state.
+type At<'a> = (Side<'a>, PackageId);
+
+/// Why a package that is only in the later state is one that changed; nothing for one in a submodule that stayed.
+pub(super) fn appeared(before: Side<'_>, after: Side<'_>, id: PackageId) -> Vec<Reason> {
+    let (Some(revision), Some(tag)) = (before.revision, after.tags.get(id)) else { return vec![Reason::New] };
+    let directory = clean(&after.workspace.directory(id));
+    let inside = revision.submodules().find(|(path, _)| directory.starts_with(path));
+    match (inside, &tag.commit) {
+        // Its files are in another repository, so that one is asked where it stands.
+        (Some((_, was)), Some(is)) if was == is.id => dirty((after, id)),
+        (Some(_), _) => vec![Reason::Files { count: 0, first: Vec::new() }],
+        (None, _) => vec![Reason::New],
+    }
+}
+
+/// Why a package that is in both states is one that changed.
+pub(super) fn reasons(before: At<'_>, after: At<'_>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let same_tree = match (trees(before), trees(after)) {
+        (Ok(old), Ok(new)) => tree_reasons(before, after, &old, &new, &mut reasons),
+        (Err(why), _) | (_, Err(why)) => {
+            reasons.push(Reason::Unknown { why });
+            true
+        }
+    };
+    reasons.extend(dirty(after));
+    if let (Some(old), Some(new)) = (build(before), build(after)) {
+        build_args(before, after, &mut reasons);
+        platforms(old, new, &mut reasons);
+        fields((before, old), (after, new), same_tree, &mut reasons);
+    }
+    reasons
+}
+
+fn build((side, id): At<'_>) -> Option<&BuildYml> {
+    side.workspace.package(id).build.as_ref()
+}
+
+fn dirty((side, id): At<'_>) -> Vec<Reason> {
+    let is_dirty = side.tags.get(id).is_some_and(crate::git::PackageTag::is_dirty);
+    is_dirty.then_some(Reason::Dirty).into_iter().collect()
+}
+
+/// The tree of the package, and those of its extra sources by where they are and where they go.
+struct Trees {
+    own: String,
+    sources: BTreeMap<(PathBuf, String), String>,
+}
+
+/// As the tag has them; without a tag as the revision has them.
+fn trees((side, id): At<'_>) -> Result<Trees, String> {
+    let directory = clean(&side.workspace.directory(id));
+    if let Some(tag) = side.tags.get(id)
+        && let Some(own) = &tag.tree
+    {
+        let of = |source: &crate::git::ExtraSource| {
+            ((source.source.clone(), source.destination.clone()), source.tree.clone())
+        };
+        return Ok(Trees { own: own.clone(), sources: tag.extra_sources.iter().map(of).collect() });
+    }
+    let revision = side.revision.ok_or_else(|| match side.tags.packages.get(id.index()) {
+        Some(Some(Err(problem))) => problem.to_string(),
+        _ => "it has no tag".to_owned(),
+    })?;
+    let at = |path: &Path| match revision.content(path) {
+        Content::Id(id) => Ok(id),
+        Content::Nothing => Ok(String::new()),
+        Content::Elsewhere => Err(format!("`{}` lies outside the repository", path.display())),
+    };
+    let mut sources = BTreeMap::new();
+    for entry in build((side, id)).iter().flat_map(|build| &build.extra_sources) {
+        let (source, destination) = entry.value.split_once(':').unwrap_or((&entry.value, ""));
+        let source = clean(&directory.join(source));
+        let tree = at(&source)?;
+        sources.insert((source, destination.to_owned()), tree);
+    }
+    Ok(Trees { own: at(&directory)?, sources })
+}
+
+/// Whether the package's own tree is the same.
+fn tree_reasons(before: At<'_>, after: At<'_>, old: &Trees, new: &Trees, reasons: &mut Vec<Reason>) -> bool {
+    let differences = |path: &Path| -> (usize, Vec<String>) {
+        let both = before.0.revision.zip(after.0.revision);
+        let names = both.map(|(before, after)| before.differences(after, path)).unwrap_or_default();
+        (names.len(), names.into_iter().take(NAMED).collect())
+    };
+    if old.own != new.own {
+        let (count, first) = differences(&clean(&after.0.workspace.directory(after.1)));
+        reasons.push(Reason::Files { count, first });
+    }
+    let places: BTreeSet<&(PathBuf, String)> = old.sources.keys().chain(new.sources.keys()).collect();
+    for place in places.into_iter().filter(|place| old.sources.get(*place) != new.sources.get(*place)) {
+        let (count, first) = differences(&place.0);
+        let root = &after.0.workspace.root;
+        let source = place.0.strip_prefix(root).unwrap_or(&place.0).display().to_string();
+        reasons.push(Reason::ExtraSource { source, count, first });
+    }
+    old.own == new.own
+}
+
+/// Build args after resolution. They are the same on all platforms.
+fn build_args(before: At<'_>, after: At<'_>, reasons: &mut Vec<Reason>) {
+    let of = |(side, id): At<'_>| -> BTreeMap<String, String> {
+        let nodes = side.graph.nodes.range((id, Platform::linux(""))..);
+        let node = nodes.map(|((package, _), node)| (package, node)).find(|(package, _)| **package == id);
+        node.map(|(_, node)| node.build_args.iter().cloned().collect()).unwrap_or_default()
+    };
+    let (old, new) = (of(before), of(after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
+        reasons.push(Reason::BuildArg {
+            name: name.clone(),
+            before: old.get(name).cloned(),
+            after: new.get(name).cloned(),
+            package: new.get(name).and_then(|value| made(after, value)),
+        });
+    }
+}
+
+/// The package whose image a value is, if the entry says so.
+fn made((side, id): At<'_>, value: &str) -> Option<PackageName> {
+    let package = side.workspace.package(id);
+    let files = package.build_args.iter().flat_map(|file| &file.entries);
+    let mut entries = package.build.iter().flat_map(|build| &build.build_args).chain(files);
+    if !entries.any(|entry| entry.value.contains("=@lkt:")) {
+        return None;
+    }
+    let mut ids = side.workspace.ids();
+    let is_made = |id: &PackageId| side.tags.get(*id).is_some_and(|tag| tag.identity.as_str() == value);
+    ids.find(is_made).map(|id| side.workspace.package(id).name.clone())
+}
+
+fn platforms(old: &BuildYml, new: &BuildYml, reasons: &mut Vec<Reason>) {
+    let of = |build: &BuildYml| -> BTreeSet<Platform> {
+        build.arches.iter().map(|arch| Platform::linux(&arch.value)).collect()
+    };
+    let (old, new) = (of(old), of(new));
+    if old != new {
+        let (added, removed) = (new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect());
+        reasons.push(Reason::Platforms { added, removed });
+    }
+}
+
+/// What the tree of the package does not say, or says of fields that a reader of the plan would ask for.
+fn fields(before: (At<'_>, &BuildYml), after: (At<'_>, &BuildYml), same_tree: bool, reasons: &mut Vec<Reason>) {
+    let mut field = |name: &'static str, old: String, new: String| {
+        if old != new {
+            reasons.push(Reason::Field { name, before: old, after: new });
+        }
+    };
+    let exclude = |(side, id): At<'_>| {
+        let patterns = &side.workspace.package(id).overrides.exclude;
+        patterns.iter().map(|pattern| pattern.value.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    field("exclude", exclude(before.0), exclude(after.0));
+    let image = |build: &BuildYml| format!("{}/{}", build.org, build.image);
+    field("image", image(before.1), image(after.1));
+    if !same_tree {
+        return;
+    }
+    field("network", before.1.network.to_string(), after.1.network.to_string());
+    field("dockerfile", before.1.dockerfile.value.clone(), after.1.dockerfile.value.clone());
+    field("gitrepo", before.1.gitrepo.clone(), after.1.gitrepo.clone());
+    let config = |build: &BuildYml| build.config_label.clone().unwrap_or_default();
+    field("config", config(before.1), config(after.1));
+    let images = |build: &BuildYml| {
+        let references = build.docker_images.images.iter().map(|image| image.reference.to_string());
+        references.collect::<Vec<_>>().join(" ")
+    };
+    field("docker-images", images(before.1), images(after.1));
+    let text = |(side, id): At<'_>| side.workspace.package(id).dockerfile.as_ref().map(|file| file.source.text.clone());
+    // Where it is made from a template, the one state may have it and the other not; the template is in the tree.
+    if let (Some(old), Some(new)) = (text(before.0), text(after.0)) {
+        let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
+        field("text of the Dockerfile", hash(&old), hash(&new));
+    }
+    let tag = |(side, id): At<'_>| side.tags.get(id).map(|tag| tag.identity.to_string());
+    let only_tag = reasons.is_empty();
+    if let (true, Some(old), Some(new)) = (only_tag, tag(before.0), tag(after.0))
+        && old != new
+    {
+        reasons.push(Reason::Field { name: "tag", before: old, after: new });
+    }
+}

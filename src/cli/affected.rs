@@ -1,0 +1,73 @@
+//! `kitmake affected`: which packages differ between two revisions, and why.
+
+use clap::{Args, ValueEnum};
+
+use super::options::Place;
+use super::output::{self, Output};
+use super::yml_args::YmlArgs;
+use super::{Ended, exit};
+use crate::affected::{self, Named};
+use crate::pipeline::{self, Comparison};
+
+/// Show which packages have changed between two revisions
+///
+/// Compares what git determines of each package, each revision by its own files: tree, extra sources, Dockerfile, build args
+/// with their `@lkt:` values, and kitmake.yml. Nothing is checked out and no work tree is looked at; a bare clone will do.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kitmake affected --since main                 what this branch changes against main as it is now
+  kitmake affected --since main --merge-base    against where the branch began
+  kitmake build $(kitmake affected --since HEAD~1 --format names)
+  kitmake build '...[main]'                     the same comparison as a selector, with the work tree
+
+Listed apart: packages that are built on a changed one by a pin that stays right, and pins that went stale.")]
+pub(super) struct AffectedArgs {
+    /// The revision to compare with: a branch, a tag, a commit
+    #[arg(long, value_name = "REF")]
+    since: String,
+    /// The revision that is compared
+    #[arg(long, value_name = "REF", default_value = "HEAD")]
+    until: String,
+    /// Compare with the common ancestor of the two instead, as `git diff A...B` does
+    #[arg(long)]
+    merge_base: bool,
+    /// The form of the answer; `names` has what is there and has changed or is built on that, one per line
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    ymls: YmlArgs,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For scripts.
+    Names,
+}
+
+pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended {
+    let (root, _) = place.root().map_err(|problem| vec![problem])?;
+    let comparison = Comparison {
+        root: &root,
+        since: &args.since,
+        until: &args.until,
+        merge_base: args.merge_base,
+        workspace: &args.ymls.options(),
+    };
+    let compared = pipeline::affected(comparison).map_err(|problem| vec![problem])?;
+    for submodule in &compared.affected.submodules {
+        output.say(&format!("the submodule {submodule} has moved; packages in it are not looked at\n"));
+    }
+    let since = Named { revision: &args.since, commit: &compared.since };
+    let until = Named { revision: &args.until, commit: &compared.until };
+    output.data(&match args.format {
+        Format::Text => affected::text(&compared.affected, since),
+        Format::Json => output::json(&affected::json(&compared.affected, since, until)),
+        Format::Names => affected::names(&compared.affected),
+    })?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,142 @@
+//! States of the repository that are not checked out, and what has changed since.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::Diagnostic;
+
+use crate::affected::{self, Affected, Side};
+use crate::git::{self, Repository, Revision, TagOptions, Tags};
+use crate::graph::selector::{Changed, Named};
+use crate::graph::{self, Graph};
+use crate::image::Platform;
+use crate::problem::{Class, Fault, Problem};
+use crate::workspace::{self, PackageId, PackageName, Workspace};
+
+/// What is to be compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The absolute path of the root: in a work tree, or a bare repository.
+    pub root: &'a Path,
+    /// The earlier revision.
+    pub since: &'a str,
+    /// The later one.
+    pub until: &'a str,
+    /// Compare with where the two began to differ instead of with the earlier one.
+    pub merge_base: bool,
+    /// What is read, and how strictly.
+    pub workspace: &'a workspace::Options,
+}
+
+/// What came of comparing.
+#[derive(Debug)]
+pub struct Compared {
+    /// What differs.
+    pub affected: Affected,
+    /// The full id of the earlier commit.
+    pub since: String,
+    /// The full id of the later commit.
+    pub until: String,
+}
+
+/// A state that cannot be read.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the workspace at `{revision}` cannot be read: {problem}")]
+#[diagnostic(code(affected::unreadable), help("{help}"))]
+struct Unreadable {
+    revision: String,
+    problem: String,
+    help: String,
+    class: Class,
+}
+
+impl Fault for Unreadable {
+    fn class(&self) -> Class {
+        self.class
+    }
+}
+
+/// Compares two revisions from git's objects alone: neither a checkout nor a work tree is needed.
+pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
+    let Comparison { root, since, until, merge_base, workspace } = comparison;
+    let repository = Repository::open(root)?;
+    let base = if merge_base { repository.merge_base(since, until)? } else { since.to_owned() };
+    let (before, after) = rayon::join(
+        || State::read(&repository, &base, root, workspace, &[]),
+        || State::read(&repository, until, root, workspace, &[]),
+    );
+    let (before, after) = (before?, after?);
+    repository.check_complete()?;
+    let affected = affected::compare(before.side(), after.side());
+    let commit = |state: &State| state.revision.commit().id.clone();
+    Ok(Compared { affected, since: commit(&before), until: commit(&after) })
+}
+
+/// What has changed in the work tree since each of the revisions that selectors name.
+pub(super) fn changed(
+    workspace: &Workspace,
+    graph: &Graph,
+    named: &Named,
+    read: &workspace::Options,
+) -> Result<Changed, Problem> {
+    let mut changed = Changed::new();
+    let revisions = named.revisions();
+    if revisions.is_empty() {
+        return Ok(changed);
+    }
+    let repository = Repository::open(&workspace.root)?;
+    // Options of the command line change what is written, and not what is the same.
+    let all: Vec<PackageId> = workspace.ids().collect();
+    let tags = git::tags(workspace, &all, &TagOptions::default())?;
+    let chosen: Vec<PackageName> = match read.build_yml {
+        Some(_) => named.packages().into_iter().map(|id| workspace.package(id).name.clone()).collect(),
+        None => Vec::new(),
+    };
+    let now = Side { workspace, tags: &tags, graph, revision: None };
+    for revision in revisions {
+        let then = State::read(&repository, revision, &workspace.root, read, &chosen)?;
+        repository.check_complete()?;
+        let mut ids = affected::changed_ids(workspace, &affected::compare(then.side(), now));
+        ids.retain(|&id| read.build_yml.as_ref().is_none_or(|yml| workspace.package(id).yml == *yml));
+        changed.insert(revision.to_owned(), ids);
+    }
+    Ok(changed)
+}
+
+/// A workspace as it was committed.
+struct State {
+    revision: Arc<Revision>,
+    workspace: Workspace,
+    tags: Tags,
+    graph: Graph,
+}
+
+impl State {
+    /// `chosen` packages are what their directories mean, where they were there.
+    fn read(
+        repository: &Repository,
+        name: &str,
+        root: &Path,
+        options: &workspace::Options,
+        chosen: &[PackageName],
+    ) -> Result<Self, Problem> {
+        let revision = Arc::new(repository.at(name)?);
+        let unreadable = |problem: Problem| Unreadable {
+            revision: name.to_owned(),
+            problem: problem.to_string(),
+            help: problem.diagnostic().help().map(|help| help.to_string()).unwrap_or_default(),
+            class: problem.class(),
+        };
+        let mut workspace = workspace::read_from(revision.clone(), root.to_owned(), options).map_err(unreadable)?;
+        let is_chosen = |id: &PackageId| chosen.contains(&workspace.package(*id).name);
+        let chosen: Vec<PackageId> = workspace.ids().filter(is_chosen).collect();
+        workspace.choose(&chosen);
+        let tags = git::tags_at(&workspace, &revision)?;
+        let graph = graph::build(&workspace, &tags, &[], &Platform::host());
+        Ok(Self { revision, workspace, tags, graph })
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side { workspace: &self.workspace, tags: &self.tags, graph: &self.graph, revision: Some(&self.revision) }
+    }
+}
