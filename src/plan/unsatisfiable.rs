@@ -98,7 +98,7 @@ fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> St
     match (reference.state, current) {
         (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
         (_, Some(tag)) => format!(
-            "what it names is now `{}`: pin that, or push the image of the commit that the pin is of",
+            "what it names is now `{}`: pin that (`kitmake pins fix`), or push the image of the commit that the pin is of",
             tag.identity
         ),
         (_, None) => "push the image of the commit that the pin is of, or pin one that is there".to_owned(),
