@@ -18,7 +18,7 @@ fn an_edit_of_the_base_builds_the_base_and_after_pinning_all_that_is_built_on_it
     assert_eq!(steps(&plan, "push"), nodes(["tools/base"]));
     assert_eq!(steps(&plan, "index"), set(["tools/base"]));
     let consumers = NEEDS.iter().filter(|(_, needs)| needs.contains(&"tools/base")).map(|(package, _)| *package);
-    let text = bench.kitmake(&["plan", ".", "--push"]).with_code(0);
+    let text = bench.kitmake(&["plan", ".", "--push", "--verbose"]).with_code(0);
     for package in consumers {
         let reported = reasons(node(&plan, package));
         assert!(reported.contains("pin-stale"), "{package}: {reported:?}");
@@ -40,7 +40,7 @@ fn an_edit_of_the_base_builds_the_base_and_after_pinning_all_that_is_built_on_it
 
     let built = bench.kitmake(&["build", ".", "--push"]).with_code(0);
     assert_eq!(told_set(&built, "Built"), set(["tools/base"]));
-    assert!(built.stderr.contains("pkg/vtpm/Dockerfile:2 "), "a build says so, too\n{}", built.stderr);
+    assert!(built.stderr.contains("stale pins: 16\n"), "a build says so, too\n{}", built.stderr);
     assert_eq!(bench.to_build(&["."]), BTreeSet::new());
 
     bench.monorepo.pin();
