@@ -28,10 +28,10 @@
 //! | [`report`] | consumers of events: terminal, plain lines |
 //!
 //! [`pipeline`] is the road itself, which every verb takes as far as it needs, [`memo`] what is remembered on disk to be
-//! quick, and [`durations`] what is remembered to tell how long it takes. Two modules are vocabulary for all of them: [`image`] (references and platforms as in the OCI specifications) and
-//! [`problem`] (what is wrong, where, what to do, and which exit code it means). Small tools that several stages share:
-//! [`secret`] (text that is shown nowhere), [`excludes`] (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is
-//! started).
+//! quick, and [`durations`] what is remembered to tell how long it takes. Two modules are vocabulary for all of them:
+//! [`image`] (references and platforms as in the OCI specifications) and [`problem`] (what is wrong, where, what to do, and
+//! which exit code it means). Small tools that several stages share: [`secret`] (text that is shown nowhere), [`excludes`]
+//! (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is started).
 
 pub mod affected;
 pub mod builder;

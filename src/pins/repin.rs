@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::files::{Files, PinFile};
 use super::order::{Link, order};
 use super::{Error, ImageFile, Kind, Pin, State, list};
 use crate::git::{Dirt, Future, PackageTag, TagOptions, Tags, top_level};
@@ -180,101 +181,6 @@ pub fn repin(request: &Request<'_>) -> Result<Repinned, Problem> {
     let mut pass = Pass::new(request, &live, &files, start);
     pass.run(&mut future)?;
     pass.finish(&pins)
-}
-
-/// A file that has pins.
-struct PinFile {
-    source: SourceFile,
-    real: PathBuf,
-    /// The packages whose tree has it.
-    covered_by: Vec<usize>,
-    ignored: bool,
-}
-
-struct Files {
-    all: Vec<PinFile>,
-    by_path: BTreeMap<String, usize>,
-}
-
-impl Files {
-    fn new(workspace: &Workspace, images: &[ImageFile], pins: &[Pin], future: &mut Future) -> Result<Self, Problem> {
-        let mut sources: BTreeMap<&str, &SourceFile> = BTreeMap::new();
-        for package in &workspace.packages {
-            let dockerfile = package.dockerfile.iter().map(|file| &file.source);
-            let build = package.build.iter().map(|build| &build.source);
-            let args = package.build_args.iter().map(|args| &args.source);
-            sources.extend(dockerfile.chain(build).chain(args).map(|source| (source.path.as_str(), source)));
-        }
-        sources.extend(images.iter().map(|image| (image.source.path.as_str(), &image.source)));
-        let directories = Directories::new(workspace);
-        let mut files = Self { all: Vec::new(), by_path: BTreeMap::new() };
-        let mut by_real: BTreeMap<PathBuf, usize> = BTreeMap::new();
-        for pin in pins {
-            let Some(source) = sources.get(pin.file.as_str()) else { continue };
-            if files.by_path.contains_key(&pin.file) {
-                continue;
-            }
-            let path = workspace.root.join(&pin.file);
-            // A file that has gone meanwhile is noticed when it is to be replaced.
-            let real = path.canonicalize().unwrap_or_else(|_| clean(&path));
-            let place = *by_real.entry(real.clone()).or_insert_with(|| {
-                let covered_by = directories.covering(&real, future.top(&real).as_deref());
-                files.all.push(PinFile { source: (*source).clone(), real, covered_by, ignored: false });
-                files.all.len() - 1
-            });
-            files.by_path.insert(pin.file.clone(), place);
-        }
-        let ignored = future.ignored(files.all.iter().map(|file| file.real.as_path()))?;
-        for file in &mut files.all {
-            file.ignored = ignored.contains(&file.real);
-        }
-        Ok(files)
-    }
-
-    fn of(&self, pin: &Pin) -> Option<usize> {
-        self.by_path.get(&pin.file).copied()
-    }
-}
-
-/// Which packages have the files of a directory in their tree.
-struct Directories(BTreeMap<PathBuf, Vec<(usize, Option<PathBuf>)>>);
-
-impl Directories {
-    fn new(workspace: &Workspace) -> Self {
-        let mut found: BTreeMap<PathBuf, Vec<(usize, Option<PathBuf>)>> = BTreeMap::new();
-        let mut add = |directory: PathBuf, package: PackageId| {
-            let real = directory.canonicalize().unwrap_or(directory);
-            found.entry(real).or_default().push((package.index(), None));
-        };
-        for id in workspace.ids() {
-            let package = workspace.package(id);
-            let directory = clean(&workspace.directory(id));
-            for entry in package.build.iter().flat_map(|build| &build.extra_sources) {
-                if let Some((source, _)) = entry.value.split_once(':') {
-                    add(clean(&directory.join(source)), id);
-                }
-            }
-            add(directory, id);
-        }
-        for (directory, packages) in &mut found {
-            let top = top_level(directory);
-            for (_, of) in packages {
-                of.clone_from(&top);
-            }
-        }
-        Self(found)
-    }
-
-    /// The packages whose tree has a file of the repository at `top`.
-    fn covering(&self, file: &Path, top: Option<&Path>) -> Vec<usize> {
-        if top.is_none() {
-            return Vec::new();
-        }
-        let above = file.ancestors().skip(1).filter_map(|directory| self.0.get(directory)).flatten();
-        let covering: BTreeSet<usize> =
-            above.filter(|(_, of)| of.as_deref() == top).map(|(package, _)| *package).collect();
-        covering.into_iter().collect()
-    }
 }
 
 /// One way through all packages.

@@ -1,0 +1,19 @@
+//! The road from settings to a plan: every verb takes it, and leaves it at its own exit.
+//!
+//! | module | how far it goes |
+//! |---|---|
+//! | `survey` | packages, tags and graph: what needs neither an engine nor a registry |
+//! | `compare` | the same at two states of the repository, and what differs |
+//! | `questions` | what the places are asked about |
+//! | `outside` | the hashes of the files that git does not see |
+//! | `prepare` | all the way to a plan, with the means to run it |
+
+mod compare;
+mod outside;
+mod prepare;
+mod questions;
+mod survey;
+
+pub use compare::{Compared, Comparison, affected};
+pub use prepare::{Prepared, prepare};
+pub use survey::{Survey, Surveyed, select, survey};

@@ -1,0 +1,116 @@
+//! What there is: packages, their tags, the graph, and what is selected of it.
+//!
+//! Disk and git are asked, and nothing else; with pins brought up to date in memory, nothing is written either.
+
+use std::path::{Path, PathBuf};
+
+use super::compare;
+use crate::git::{self, TagOptions, Tags};
+use crate::graph::{self, Graph, selector};
+use crate::image::Platform;
+use crate::pins::{self, Carried, DirtyTags};
+use crate::plan::Platforms;
+use crate::problem::Problem;
+use crate::settings::selectors_or;
+use crate::workspace::{self, PackageId, Workspace};
+
+/// The part of the road that needs neither an engine nor a registry.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The packages.
+    pub workspace: Workspace,
+    /// Their tags.
+    pub tags: Tags,
+    /// What they need.
+    pub graph: Graph,
+    /// The packages that the selectors name, sorted.
+    pub selected: Vec<PackageId>,
+    /// If pins were brought up to date in memory, how many, and in how many files.
+    pub rewrites: Option<(usize, usize)>,
+    /// Why nothing is selected, where that is no mistake.
+    pub nothing: Option<String>,
+}
+
+/// What is to be surveyed.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    /// The absolute path of the root.
+    pub root: &'a Path,
+    /// The directory that selectors are also relative to, relative to the root.
+    pub current: &'a str,
+    /// What is selected.
+    pub selectors: Vec<String>,
+    /// What is read, and how strictly.
+    pub workspace: &'a workspace::Options,
+    /// Further files of build args for all that is selected, absolute.
+    pub build_arg_files: &'a [PathBuf],
+    /// What changes tags.
+    pub tags: &'a TagOptions,
+    /// The platforms wanted; the kitmake.yml is asked when it is `None`.
+    pub platforms: Option<&'a Platforms>,
+    /// Whether all pins are taken to be what `pins fix` would make of them.
+    pub repin: bool,
+}
+
+/// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
+/// platform.
+pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
+    let mut workspace = workspace::read(survey.root, survey.workspace)?;
+    let build_yml = survey.workspace.build_yml.as_deref();
+    let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
+    if build_yml.is_some() {
+        workspace.choose(&named.packages());
+    }
+    if named.is_settled() {
+        add_build_args(&mut workspace, &named.packages(), survey.build_arg_files)?;
+    }
+    let all: Vec<PackageId> = workspace.ids().collect();
+    let mut tags = git::tags(&workspace, &all, survey.tags)?;
+    let asked = match survey.platforms {
+        Some(Platforms::These(platforms)) => platforms.clone(),
+        Some(Platforms::Own | Platforms::Arches) => Vec::new(),
+        None => workspace.config.platforms.clone(),
+    };
+    let mut graph = graph::build(&workspace, &tags, &asked, builder);
+    let changed = compare::changed(&workspace, &graph, &named, survey.workspace)?;
+    let selected = named.select(&graph, &changed)?;
+    if !named.is_settled() && !survey.build_arg_files.is_empty() {
+        // What is selected follows the edges that the repository has by itself: files of build args may change edges.
+        add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
+        graph = graph::build(&workspace, &tags, &asked, builder);
+    }
+    let mut rewrites = None;
+    if survey.repin {
+        let repinned = pins::repin(&pins::Request {
+            workspace: &workspace,
+            tags: &tags,
+            options: survey.tags,
+            platforms: &asked,
+            builder,
+            carried: Carried::All,
+            images: &[],
+            dirty: DirtyTags::Dirty,
+        })?;
+        rewrites = Some((repinned.rewrites.len(), repinned.changes.len()));
+        (workspace, tags) = (repinned.workspace, repinned.tags);
+        graph = graph::build(&workspace, &tags, &asked, builder);
+    }
+    let nothing = selected.is_empty().then(|| named.nothing());
+    Ok(Surveyed { workspace, tags, graph, selected, rewrites, nothing })
+}
+
+/// The packages that further selectors name, sorted; with `!` alone, all others. `read` is how the workspace was read.
+pub fn select(
+    workspace: &Workspace,
+    graph: &Graph,
+    selectors: &[String],
+    current: &str,
+    read: &workspace::Options,
+) -> Result<Vec<PackageId>, Problem> {
+    let named = selector::named(workspace, &selectors_or(selectors, "."), current, None)?;
+    named.select(graph, &compare::changed(workspace, graph, &named, read)?)
+}
+
+fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {
+    files.iter().try_for_each(|file| workspace.add_build_args(packages, file))
+}
