@@ -61,7 +61,7 @@ pub fn check(pins: &[Pin], published: &Published) -> Vec<Finding> {
 fn two_tags(pins: &[Pin]) -> impl Iterator<Item = Finding> {
     let mut by_package: BTreeMap<PackageId, Vec<Pin>> = BTreeMap::new();
     for pin in pins.iter().filter(|pin| matches!(pin.state, State::Current | State::Stale)) {
-        if let Some(package) = pin.package {
+        if let Some(package) = pin.package.filter(|_| tag(pin).is_some()) {
             by_package.entry(package).or_default().push(pin.clone());
         }
     }

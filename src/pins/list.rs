@@ -1,7 +1,7 @@
 //! The pins of a workspace, and what each means.
 //!
 //! Dockerfiles are seen on all platforms of the graph and for all packages that use them; what is the same for several is
-//! one pin. A reference that a build arg of a yml gives is the pin of that build arg, since it is written there. The state
+//! one pin. An entry of docker-images is one by the tag before its digest. A reference that a build arg of a yml gives is the pin of that build arg, since it is written there. The state
 //! of a pin is measured by the tags that are handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,7 @@ pub fn list(workspace: &Workspace, tags: &Tags, graph: &Graph, images: &[ImageFi
         let args = lister.build_args(id);
         lister.dockerfile(id, references.get(&id).map_or(&[][..], Vec::as_slice), &args, &mut pins);
         pins.extend(args);
+        pins.extend(lister.docker_images(id));
     }
     // What is read as something else already has its pins where that says.
     let mut known: BTreeSet<&str> = BTreeSet::from([workspace.config.source.path.as_str()]);
@@ -146,6 +147,29 @@ impl Lister<'_> {
             let place = Place { source, line: entry.line, kind: Kind::BuildArg };
             let (meaning, _) = self.repositories.meaning(id, &parsed, false);
             pins.push(self.pin(&place, at, value, &parsed, Some((id, meaning))));
+        }
+        pins
+    }
+
+    /// The images of this repository that a build wants as tar files. Each is named by its digest, and a tag before it says
+    /// which one is meant; without a tag nobody knows.
+    fn docker_images(&self, id: PackageId) -> Vec<Pin> {
+        let Some(build) = &self.workspace.package(id).build else { return Vec::new() };
+        let mut pins = Vec::new();
+        for image in &build.docker_images.images {
+            let written = image.reference.to_string();
+            let Some(tagged) = image.reference.tag().map(|tag| format!("{}:{tag}", image.reference.name())) else {
+                continue;
+            };
+            let Ok(tagged) = tagged.parse::<Reference>() else { continue };
+            if self.repositories.makers(&tagged).next().is_none() {
+                continue;
+            }
+            let source = SourceFile::new(image.file.clone(), "");
+            let place = Place { source: &source, line: image.line, kind: Kind::DockerImage };
+            let (meaning, _) = self.repositories.meaning(id, &tagged, false);
+            let digest = Err("it names a digest, which only a published image has".to_owned());
+            pins.push(self.pin(&place, digest, &written, &tagged, Some((id, meaning))));
         }
         pins
     }

@@ -1,7 +1,8 @@
 //! Pins: where the images of this repository are named by a fixed tag, whether the tag is the present one, and how all of
 //! them are brought up to date at once.
 //!
-//! A pin stands in a Dockerfile, in a build arg of a build yml or of a file of build args, or in an image yml. It is known
+//! A pin stands in a Dockerfile, in a build arg of a build yml or of a file of build args, among the docker-images of a build
+//! yml, or in an image yml. It is known
 //! by the bytes of its tag, and a rewrite changes these and nothing else. What the tag has to be is what the package will
 //! have after a commit of the work tree, since that is what `git commit` makes of a fix.
 //!
@@ -59,6 +60,8 @@ pub enum Kind {
     MountFrom,
     /// A build arg of a build yml or of a file of build args.
     BuildArg,
+    /// `depends.docker-images` of a build yml, or the file that lists them.
+    DockerImage,
     /// An image yml.
     ImageFile,
 }

@@ -98,6 +98,30 @@ fn digests_and_pins_without_a_tag_or_a_value_are_left_alone() {
 }
 
 #[test]
+fn a_docker_image_is_measured_by_the_tag_before_its_digest_and_left_alone() {
+    let digest = "0".repeat(64);
+    let yml = |tag: &str| {
+        format!(
+            "image: user\ndepends:\n  docker-images:\n    target-dir: images\n    list:\n      - linuxkit/base:{tag}@sha256:{digest}\n"
+        )
+    };
+    let now = files(&[]).kitmake(&["show-tag", "pkg/base"]).with_code(0).stdout.trim().replace("linuxkit/base:", "");
+    let (present, former) = (yml(&now), yml("old"));
+    let dockerfile = ("pkg/user/Dockerfile", "FROM scratch\n");
+    let monorepo = files(&[("pkg/user/build.yml", &present), dockerfile]);
+    let listed = monorepo.kitmake(&["pins", "--format", "json"]).with_code(0).json();
+    assert_eq!((&listed["pins"][0]["kind"], &listed["pins"][0]["state"]), (&"docker-image".into(), &"current".into()));
+    monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+
+    let monorepo = files(&[("pkg/user/build.yml", &former), dockerfile]);
+    let checked = monorepo.kitmake(&["pins", "check", "--offline"]).with_code(5);
+    assert!(checked.stdout.contains("pkg/user/build.yml:6"), "{}", checked.stdout);
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("which only a published image has"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/user/build.yml"), former);
+}
+
+#[test]
 fn a_package_from_itself_is_named_and_no_finding() {
     let monorepo = files(&[("pkg/base/Dockerfile", "FROM linuxkit/base:older\n")]);
     let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(0);
