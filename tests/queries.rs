@@ -4,7 +4,9 @@
 
 mod support;
 
-use support::{Monorepo, Output};
+use std::collections::{BTreeMap, BTreeSet};
+
+use support::{Monorepo, Output, output};
 
 /// The first three columns of each line; the place behind them.
 fn rows(output: &Output) -> Vec<(String, String)> {
@@ -82,4 +84,71 @@ fn a_path_is_a_chain_from_the_first_to_the_second_or_plainly_none() {
     assert_eq!((backwards.stdout.as_str(), backwards.stderr.as_str()), ("", said));
     let none = monorepo.kitmake(&["path", "pkg/runc", "pkg/init^..."]).with_code(0);
     assert_eq!((none.stdout.as_str(), none.stderr.contains("in common")), ("", true));
+}
+
+/// Tags of all packages by their names.
+fn tags(monorepo: &Monorepo) -> BTreeMap<String, String> {
+    let graph = monorepo.kitmake(&["graph", "--format", "json"]).with_code(0).json();
+    let packages = graph["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            (package["id"].as_str().unwrap().to_owned(), package["tag"].as_str().unwrap_or("none").to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn what_a_change_would_spread_to_is_what_it_spreads_to() {
+    let monorepo = Monorepo::new();
+    // Pins that are stale at the beginning carry nothing on, and would be mended together with the change.
+    monorepo.kitmake(&["pins", "fix"]);
+    monorepo.commit("Fix");
+    let before = tags(&monorepo);
+    let mut carried = 0;
+    for package in before.keys() {
+        let asked = monorepo.kitmake(&["plan", "--assume-changed", package, "--format", "json"]).with_code(0).json();
+        let with_tag = asked["packages"].as_array().unwrap().iter().filter(|package| package["new_tag"] == true);
+        let expected: BTreeSet<&str> = with_tag.map(|package| package["id"].as_str().unwrap()).collect();
+
+        let directory = package.split(':').next().unwrap();
+        monorepo.write(&format!("{directory}/changed"), "changed\n");
+        monorepo.git(&["add", "--all"]);
+        // What is dirty is asked about by what pins name, which is the tag of the last commit.
+        let again = monorepo.kitmake(&["plan", "--assume-changed", package, "--format", "json"]).with_code(0).json();
+        assert_eq!(again, asked);
+        let fixed = monorepo.kitmake(&["pins", "fix"]);
+        monorepo.commit("Change");
+        let after = tags(&monorepo);
+        let found: BTreeSet<&str> =
+            before.iter().filter(|(name, tag)| after.get(*name) != Some(tag)).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, expected, "{package}: {asked:#}");
+        let (pins, files) = (asked["pins"].as_array().unwrap().len(), asked["files"].as_u64().unwrap());
+        let count = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let said = format!("{} in {}", count(pins.try_into().unwrap(), "pin"), count(files, "file"));
+        assert!(pins == 0 || fixed.stderr.contains(&said), "{package}: {said}: {}", fixed.stderr);
+        carried += pins;
+        monorepo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    }
+    assert!(carried > before.len(), "{carried}");
+}
+
+#[test]
+fn what_a_change_would_spread_to_is_no_plan() {
+    let monorepo = Monorepo::new();
+    let quiet = |arguments: &[&str]| {
+        let nobody = "unix:///nonexistent/engine.sock";
+        output(
+            monorepo
+                .kitmake_command(&[&["plan", "--assume-changed", "tools/base"], arguments].concat())
+                .env("DOCKER_HOST", nobody),
+        )
+    };
+    let text = quiet(&["-v"]).with_code(0);
+    assert!(text.stdout.starts_with("a change of tools/base rebuilds "), "{}", text.stdout);
+    assert_eq!(text.stderr, "");
+    for arguments in [&["pkg/init"][..], &["--push"], &["--check"], &["--repin"], &["--format", "html"]] {
+        assert_eq!(quiet(arguments).with_code(2).stdout, "", "{arguments:?}");
+    }
+    let unknown = monorepo.kitmake(&["plan", "--assume-changed", "tools/bsae"]).with_code(2);
+    assert!(unknown.stderr.contains("did you mean `tools/base`?"), "{}", unknown.stderr);
 }

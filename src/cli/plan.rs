@@ -4,12 +4,14 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Runtime;
 
 use super::options::{Place, PlanningArgs};
-use super::output::Output;
+use super::output::{Output, json};
 use super::{Ended, exit};
+use crate::image::Platform;
 use crate::page;
+use crate::pins::spread::render;
 use crate::pipeline::{self, Prepared};
 use crate::plan;
-use crate::problem::Problem;
+use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
 use crate::settings::Settings;
 
@@ -25,6 +27,14 @@ pub(super) struct PlanArgs {
     /// Exit with code 5 if anything is to be built or pushed
     #[arg(long)]
     check: bool,
+    /// Show what a change of these packages would rebuild and re-pin, on all platforms, instead of a plan; asks neither the
+    /// engine nor a registry (may be repeated)
+    #[arg(long, value_name = "SELECTOR", conflicts_with_all = [
+        "selectors", "check", "push", "nobuild", "image", "manifest", "sign", "release", "force_release", "skip_platforms",
+        "force", "pull", "on_outdated", "repin", "assume_missing", "enable_content_trust", "disable_content_trust", "cache",
+        "linuxkit_cache", "build_arg_file",
+    ])]
+    assume_changed: Vec<String>,
     // Last, since it sets the headings of what follows it.
     #[command(flatten)]
     planning: PlanningArgs,
@@ -43,11 +53,49 @@ pub(super) enum Format {
 
 pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Runtime) -> Ended {
     let settings = args.planning.settings(place, false).map_err(|problem| vec![problem])?;
+    if !args.assume_changed.is_empty() {
+        return assumed(&settings, output, &args.assume_changed, args.format);
+    }
     let prepared = prepare(&settings, output, runtime)?;
     print(&prepared, output, args.format, limits(&prepared, args.jobs, false))?;
     let makes_anything = prepared.plan.makes_anything();
     let code = shown(prepared.plan)?;
     Ok(if args.check && makes_anything { exit::TO_DO } else { code })
+}
+
+/// A form that only a plan has.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("what a change would rebuild cannot be shown as a page")]
+#[diagnostic(code(cli::no_page), help("leave `--format html` away, or use `--format json`"))]
+struct NoPage;
+
+impl Fault for NoPage {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+}
+
+/// Shows how far a change of packages would spread.
+fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: Format) -> Ended {
+    if format == Format::Html {
+        return Err(vec![NoPage.into()]);
+    }
+    let question = pipeline::Survey {
+        root: &settings.root,
+        current: &settings.current,
+        selectors: selectors.to_vec(),
+        workspace: &settings.workspace,
+        build_arg_files: &[],
+        tags: &settings.tags,
+        platforms: settings.platforms.as_ref(),
+        repin: false,
+    };
+    match pipeline::spread(&question, &Platform::host()).map_err(|problem| vec![problem])? {
+        Ok(spread) if format == Format::Json => output.data(&json(&render::json(&spread)))?,
+        Ok(spread) => output.data(&render::text(&spread, output.verbose > 0))?,
+        Err(nothing) => output.say(&format!("{nothing}\n")),
+    }
+    Ok(exit::DONE)
 }
 
 /// What the command ends with that prints a plan: all that keeps it from being run, or from being all that was asked for.

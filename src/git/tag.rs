@@ -33,6 +33,10 @@ use crate::workspace::{PackageId, Workspace};
 /// Packages that share what one locator remembers: neighbours share most of it.
 const LOCATED_AT_ONCE: usize = 1024;
 
+/// What stands between the hash of a dirty package and the digits of its content, and how many these are.
+const DIRTY: &str = "-dirty-";
+const SUFFIX_DIGITS: usize = 7;
+
 /// Command-line choices that change tags; the names are those of linuxkit's flags. An empty string is the same as none,
 /// except for `org`.
 #[derive(Debug, Clone, Default)]
@@ -142,11 +146,36 @@ pub struct Tags {
 }
 
 impl Tags {
+    /// The tags with those of dirty packages as the last commit has them; `None` if none is dirty.
+    #[must_use]
+    pub fn at_last_commit(&self) -> Option<Self> {
+        let is_dirty = |tag: &&Option<Result<PackageTag, Problem>>| matches!(tag, Some(Ok(tag)) if tag.is_dirty());
+        self.packages.iter().find(is_dirty)?;
+        let mut committed = self.clone();
+        for tag in committed.packages.iter_mut().flatten().flatten().filter(|tag| tag.is_dirty()) {
+            tag.dirt.clear();
+            tag.extra_sources.iter_mut().for_each(|source| source.dirt.clear());
+            let Ok(identity) = without_suffix(tag.identity.as_str()).parse::<ImageName>();
+            tag.identity = identity;
+            tag.hash = without_suffix(&tag.hash);
+        }
+        Some(committed)
+    }
+
     /// The tag of a package, if it has one.
     #[must_use]
     pub fn get(&self, id: PackageId) -> Option<&PackageTag> {
         self.packages[id.index()].as_ref().and_then(|tag| tag.as_ref().ok())
     }
+}
+
+/// A hash or name without the suffix of dirty packages.
+fn without_suffix(text: &str) -> String {
+    let Some((before, after)) = text.rsplit_once(DIRTY) else { return text.to_owned() };
+    let rest = after.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+    // What a template appends to the hash may begin with such a digit, too.
+    let digits = (after.len() - rest.len()).min(SUFFIX_DIGITS);
+    format!("{before}{}", &after[digits..])
 }
 
 /// Computes the tags of `packages`, with a number of git processes per repository that does not depend on how many they
@@ -399,8 +428,8 @@ impl Subject<'_> {
                     warnings.push(Error::NameNotHashed { directory, names }.into());
                 }
             }
-            hash.push_str("-dirty-");
-            hash.push_str(&hex(&content.finalize())[..7]);
+            hash.push_str(DIRTY);
+            hash.push_str(&hex(&content.finalize())[..SUFFIX_DIGITS]);
         }
         Ok(hash)
     }

@@ -11,7 +11,7 @@ use super::{NodeInputs, NodeReference, State};
 
 /// The preset build args with the name and the hash of the package, by which one build yml can refer to the image of
 /// another one in its own directory. Both change with the names that the command line gives.
-const OWN_NAME: [&str; 2] = ["PKG_IMAGE", "PKG_HASH"];
+pub(crate) const OWN_NAME: [&str; 2] = ["PKG_IMAGE", "PKG_HASH"];
 
 /// The inputs of a package on each of `platforms`, in their order.
 pub(super) fn nodes(

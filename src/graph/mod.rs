@@ -28,6 +28,7 @@ use crate::problem::Problem;
 use crate::workspace::PackageId;
 
 pub use edges::build;
+pub(crate) use inputs::OWN_NAME;
 pub use outputs::duplicate_outputs;
 pub use repositories::Repositories;
 

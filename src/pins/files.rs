@@ -11,6 +11,9 @@ use crate::path::clean;
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::{PackageId, Workspace};
 
+/// Why a file that git ignores is not rewritten: what makes it would overwrite that.
+pub(super) const IGNORED: &str = "git ignores the file, so something makes it, which has to be changed instead";
+
 /// A file that has pins.
 pub(super) struct PinFile {
     pub(super) source: SourceFile,
@@ -72,6 +75,15 @@ impl Files {
     /// The place of the file that has a pin.
     pub(super) fn of(&self, pin: &Pin) -> Option<usize> {
         self.by_path.get(&pin.file).copied()
+    }
+
+    /// Says of the pins in files that git ignores that they cannot be rewritten.
+    pub(super) fn mark_ignored(&self, pins: &mut [Pin]) {
+        for pin in pins {
+            if self.of(pin).is_some_and(|file| self.all[file].ignored) {
+                pin.tag_at = Err(IGNORED.to_owned());
+            }
+        }
     }
 }
 

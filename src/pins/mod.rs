@@ -18,6 +18,7 @@
 //! | `files` | the files that have them, and whose tags change with each |
 //! | `order` | which tags follow from which, and what leads round in a loop |
 //! | `repin` | what is rewritten, and the tags after it, all in memory |
+//! | `spread` | how far a change of packages would spread |
 //! | `check` | what is wrong with the pins as they are |
 //! | `write` | changed files on disk, or as a diff |
 //! | `render` | all of it as text and JSON |
@@ -31,6 +32,7 @@ mod named;
 mod order;
 pub mod render;
 mod repin;
+pub mod spread;
 mod write;
 
 use std::collections::BTreeSet;

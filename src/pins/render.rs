@@ -190,12 +190,12 @@ fn said(pin: &Pin, workspace: &Workspace) -> String {
 }
 
 /// `1 pin`, `2 pins`
-fn plural(count: usize, word: &str) -> String {
+pub(super) fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Rows in columns two blanks apart; the last is as long as it is.
-fn table(rows: &[[String; 3]]) -> String {
+pub(super) fn table(rows: &[[String; 3]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
     let mut text = String::new();

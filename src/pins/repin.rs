@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::files::{Files, PinFile};
+use super::files::{Files, IGNORED, PinFile};
 use super::order::{Link, order};
 use super::{Error, ImageFile, Kind, Pin, State, list};
 use crate::git::{Dirt, Future, PackageTag, TagOptions, Tags, top_level};
@@ -20,9 +20,6 @@ use crate::path::clean;
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::build_yml::Located;
 use crate::workspace::{Dockerfile, Package, PackageId, PackageName, Workspace};
-
-/// Why a file that git ignores is not rewritten: what makes it would overwrite that.
-const IGNORED: &str = "git ignores the file, so something makes it, which has to be changed instead";
 
 /// What is to be brought up to date.
 #[derive(Debug, Clone, Copy)]
@@ -167,11 +164,7 @@ pub fn repin(request: &Request<'_>) -> Result<Repinned, Problem> {
     let graph = graph::build(workspace, &start, request.platforms, request.builder);
     let mut pins = list(workspace, &start, &graph, request.images);
     let files = Files::new(workspace, request.images, &pins, &mut future)?;
-    for pin in &mut pins {
-        if files.of(pin).is_some_and(|file| files.all[file].ignored) {
-            pin.tag_at = Err(IGNORED.to_owned());
-        }
-    }
+    files.mark_ignored(&mut pins);
     // A pin that kitmake.yml lets be stale is none that anybody wants to be current.
     let allowed = |pin: &Pin| workspace.config.allows(&pin.file, &pin.reference).is_some();
     let live: Vec<(&Pin, usize)> = (pins.iter())
@@ -220,8 +213,9 @@ impl<'a> Pass<'a> {
                 Some(Link { file: *file, target, stale: pin.state == State::Stale })
             })
             .collect();
+        let follows = |package: usize| follows_from_files(&workspace.packages[package]);
         let covers: Vec<Vec<usize>> = (self.files.all.iter())
-            .map(|file| file.covered_by.iter().copied().filter(|&package| self.follows_from_files(package)).collect())
+            .map(|file| file.covered_by.iter().copied().filter(|&package| follows(package)).collect())
             .collect();
         let order = order(&links, &covers, workspace.packages.len());
         self.loops = order.loops;
@@ -238,15 +232,6 @@ impl<'a> Pass<'a> {
             self.rename(&known, future)?;
         }
         Ok(())
-    }
-
-    /// Whether the tag of a package changes with its files, whatever the command line calls it.
-    fn follows_from_files(&self, package: usize) -> bool {
-        let Package { build: Some(build), overrides, .. } = &self.request.workspace.packages[package] else {
-            return false;
-        };
-        let template = overrides.tag.as_ref().unwrap_or(&build.tag);
-        overrides.hash.is_none() && (template.value.is_empty() || template.value.contains("{{"))
     }
 
     /// Writes the present tags into a file, in memory. Says whether it changed.
@@ -402,6 +387,13 @@ impl<'a> Pass<'a> {
         let packages = quoted(&mut packages.iter().map(|&id| workspace.package(id).name.to_string()));
         Err(Error::Untracked { packages, files: quoted(&mut names.into_iter()) }.into())
     }
+}
+
+/// Whether the tag of a package changes with its files, whatever the command line calls it.
+pub(super) fn follows_from_files(package: &Package) -> bool {
+    let Package { build: Some(build), overrides, .. } = package else { return false };
+    let template = overrides.tag.as_ref().unwrap_or(&build.tag);
+    overrides.hash.is_none() && (template.value.is_empty() || template.value.contains("{{"))
 }
 
 fn is_dirty(tags: &Tags, id: PackageId) -> bool {

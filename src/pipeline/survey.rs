@@ -8,6 +8,7 @@ use super::compare;
 use crate::git::{self, TagOptions, Tags};
 use crate::graph::{self, Graph, selector};
 use crate::image::Platform;
+use crate::pins::spread::{Assumed, Spread};
 use crate::pins::{self, Carried, DirtyTags};
 use crate::plan::Platforms;
 use crate::problem::Problem;
@@ -66,11 +67,7 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
     }
     let all: Vec<PackageId> = workspace.ids().collect();
     let mut tags = git::tags(&workspace, &all, survey.tags)?;
-    let asked = match survey.platforms {
-        Some(Platforms::These(platforms)) => platforms.clone(),
-        Some(Platforms::Own | Platforms::Arches) => Vec::new(),
-        None => workspace.config.platforms.clone(),
-    };
+    let asked = asked(survey, &workspace);
     let mut graph = graph::build(&workspace, &tags, &asked, builder);
     let changed = compare::changed(&workspace, &graph, &named, survey.workspace)?;
     let selected = named.select(&graph, &changed)?;
@@ -97,6 +94,31 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
     }
     let nothing = selected.is_empty().then(|| named.nothing());
     Ok(Surveyed { workspace, tags, graph, selected, rewrites, nothing })
+}
+
+/// The platforms of the graph beside those of each package.
+fn asked(survey: &Survey<'_>, workspace: &Workspace) -> Vec<Platform> {
+    match survey.platforms {
+        Some(Platforms::These(platforms)) => platforms.clone(),
+        Some(Platforms::Own | Platforms::Arches) => Vec::new(),
+        None => workspace.config.platforms.clone(),
+    }
+}
+
+/// How far a change of what is selected would spread. What is dirty counts with the tag of the last commit, since that is
+/// what pins name. Where nothing is selected, and that is no mistake,
+/// the reason instead.
+pub fn spread(question: &Survey<'_>, builder: &Platform) -> Result<Result<Spread, String>, Problem> {
+    let mut surveyed = survey(question, builder)?;
+    if let Some(nothing) = surveyed.nothing {
+        return Ok(Err(nothing));
+    }
+    if let Some(tags) = surveyed.tags.at_last_commit() {
+        surveyed.graph = graph::build(&surveyed.workspace, &tags, &asked(question, &surveyed.workspace), builder);
+        surveyed.tags = tags;
+    }
+    let Surveyed { workspace, tags, graph, selected: changed, .. } = &surveyed;
+    pins::spread::spread(Assumed { workspace, tags, graph, changed }).map(Ok)
 }
 
 /// The packages that further selectors name, sorted; with `!` alone, all others. `read` is how the workspace was read.

@@ -1,6 +1,6 @@
 //! A generated repository of 60 packages and depth 6: one run of `pins fix` is what many rounds of commit and bump are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::support::Monorepo;
@@ -197,4 +197,33 @@ fn the_tag_of_a_named_package_is_carried_on_and_no_other() {
     let after: BTreeMap<usize, String> = (0..PACKAGES).map(|n| (n, tag(&monorepo, &directory(n)))).collect();
     assert_ne!(before[&30], after[&30]);
     assert_ne!(before[&7], after[&7]);
+}
+
+#[test]
+fn a_change_reaches_what_it_was_said_to_reach() {
+    let monorepo = monorepo();
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    monorepo.commit("Fix");
+    let directories: Vec<String> = (0..PACKAGES).map(directory).collect();
+    let arguments: Vec<&str> = directories.iter().map(String::as_str).collect();
+    let before = monorepo.show_tag(&arguments);
+    for changed in ["pkg/p00", "pkg/p12", "pkg/p31", "pkg/p42"] {
+        let said = monorepo.kitmake(&["plan", "--assume-changed", changed, "--format", "json"]).with_code(0).json();
+        monorepo.write(&format!("{changed}/new"), "new\n");
+        monorepo.git(&["add", "--all"]);
+        let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(0);
+        monorepo.commit("Change and fix");
+        let after = monorepo.show_tag(&arguments);
+        let pairs = before.iter().zip(&after).zip(&directories);
+        let found: BTreeSet<&str> =
+            pairs.filter(|((old, new), _)| old != new).map(|(_, directory)| directory.as_str()).collect();
+        let names = said["packages"].as_array().unwrap().iter().map(|package| package["id"].as_str().unwrap());
+        // Two ymls of one directory have one tree hash.
+        let expected: BTreeSet<&str> = names.map(|name| name.split(':').next().unwrap()).collect();
+        assert_eq!(found, expected, "{changed}");
+        let rewrote = format!("rewrote {} pins in {} files", said["pins"].as_array().unwrap().len(), said["files"]);
+        assert!(fixed.stderr.contains(&rewrote), "{rewrote}: {}", fixed.stderr);
+        assert!(found.len() > 3, "{found:?}");
+        monorepo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    }
 }
