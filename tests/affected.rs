@@ -393,6 +393,21 @@ fn an_unknown_revision_is_a_usage_error_and_a_shallow_clone_says_what_to_fetch()
 }
 
 #[test]
+fn line_ends_that_git_converts_are_no_change() {
+    let monorepo = Monorepo::with_files(&[
+        (".gitattributes", "Dockerfile text eol=crlf\n"),
+        ("pkg/a/build.yml", "image: a\n"),
+        ("pkg/a/Dockerfile", "FROM scratch\n"),
+    ]);
+    fs::remove_file(monorepo.path("pkg/a/Dockerfile")).unwrap();
+    monorepo.git(&["checkout", "--quiet", "pkg/a/Dockerfile"]);
+    assert_eq!(monorepo.read("pkg/a/Dockerfile"), "FROM scratch\r\n");
+    let planned = monorepo.kitmake(&["plan", "[HEAD]", "--offline", "--assume-missing"]).with_code(0);
+    assert!(planned.stdout.is_empty() || planned.stdout.contains("nothing"), "{}", planned.stdout);
+    assert!(!planned.stdout.contains("pkg/a"), "{}", planned.stdout);
+}
+
+#[test]
 fn as_a_selector_a_revision_is_compared_with_the_work_tree() {
     let monorepo = changed();
     let nodes = |selectors: &[&str]| -> BTreeSet<String> {

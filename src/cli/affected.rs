@@ -17,7 +17,7 @@ use crate::pipeline::{self, Comparison};
 #[command(after_help = "Examples:
   kitmake affected --since main                 what this branch changes against main as it is now
   kitmake affected --since main --merge-base    against where the branch began
-  kitmake build $(kitmake affected --since HEAD~1 --format names)
+  kitmake affected --since HEAD~1 --format names | xargs -r kitmake build
   kitmake build '...[main]'                     the same comparison as a selector, with the work tree
 
 Listed apart: packages that are built on a changed one by a pin that stays right, and pins that went stale.")]

@@ -40,6 +40,20 @@ impl Platform {
         })
     }
 
+    /// Reads a platform that somebody asks for: one of Linux must have an architecture that exists, since a misspelt one
+    /// would ask for nothing.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn known(text: &str) -> Result<Self, String> {
+        let platform = text.parse::<Self>().map_err(|error| error.to_string())?;
+        if platform.os() == "linux" && !Self::ARCHITECTURES.contains(&platform.architecture()) {
+            let known = Self::ARCHITECTURES.join(", ");
+            return Err(format!("`{}` is no architecture; those of Linux are {known}", platform.architecture()));
+        }
+        Ok(platform)
+    }
+
     /// `linux`, in practice.
     #[must_use]
     pub fn os(&self) -> &str {

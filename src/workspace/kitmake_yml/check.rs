@@ -36,9 +36,9 @@ pub(super) fn check(source: &SourceFile, written: File, exists: &dyn Fn(&str) ->
             mirrors.entry(host.clone()).or_default().push(place.trim_end_matches('/').to_owned());
         }
     }
-    let platforms = written.platforms.into_iter().flatten().map(|platform| match platform.value.parse::<Platform>() {
-        Ok(parsed) => Ok(parsed),
-        Err(error) => Err(checker.invalid(platform.referenced, format!("{error}"), "write it as linux/ARCH")),
+    let platforms = written.platforms.into_iter().flatten().map(|platform| {
+        Platform::known(&platform.value)
+            .map_err(|error| checker.invalid(platform.referenced, error, "write it as linux/ARCH"))
     });
     let platforms = platforms.collect::<Result<_, _>>()?;
     let packages = checker.packages(written.packages.into_iter().flatten(), org.as_deref())?;

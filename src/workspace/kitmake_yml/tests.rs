@@ -204,6 +204,7 @@ fn a_wrong_value_is_pointed_at() {
         ("mirrors: {docker.io: ['http://a.io']}\n", "workspace::invalid_value", "'http://a.io'"),
         ("org: Acme\n", "workspace::invalid_value", "Acme"),
         ("platforms: [amd64]\n", "workspace::invalid_value", "amd64"),
+        ("platforms: [linux/amd64, linux/amd46]\n", "workspace::invalid_value", "linux/amd46"),
         ("packages: {tools/alpine: {image: 'a:b'}}\n", "workspace::invalid_value", "'a:b'"),
         ("packages: {tools/alpine: {network: true}}\n", "workspace::invalid_value", "true"),
         ("packages: {tools/alpine: {image: a, arches: [x86]}}\n", "workspace::unknown_architecture", "x86"),
