@@ -316,8 +316,14 @@ impl fmt::Display for Difference {
             }
             Self::Dockerfile { was, is } => write!(f, "Dockerfile: {was} -> {is}"),
             Self::DockerfileText => f.write_str("text of the Dockerfile"),
-            Self::BuildArg { name, was, is } => write!(f, "build arg {name}: {} -> {}", short(was), short(is)),
-            Self::Label { name, was, is } => write!(f, "label {name}: {} -> {}", short(was), short(is)),
+            Self::BuildArg { name, was, is } => {
+                let [was, is] = apart(was.as_deref(), is.as_deref());
+                write!(f, "build arg {name}: {was} -> {is}")
+            }
+            Self::Label { name, was, is } => {
+                let [was, is] = apart(was.as_deref(), is.as_deref());
+                write!(f, "label {name}: {was} -> {is}")
+            }
             Self::Network { was, is } => {
                 let word = |allowed: &bool| if *allowed { "allowed" } else { "none" };
                 write!(f, "network: {} -> {}", word(was), word(is))
@@ -348,9 +354,31 @@ fn shortened(value: &str) -> String {
     if hexadecimal && value.len() >= 40 {
         return value[..12].to_owned();
     }
-    let line: String = value.chars().take(60).collect();
+    let line: String = value.chars().take(SHOWN).collect();
     let rest = if line.len() < value.len() { "…" } else { "" };
     format!("`{}{rest}`", line.escape_debug())
+}
+
+/// Characters of a long value that are shown.
+const SHOWN: usize = 60;
+/// Characters that are shown before the first one that differs.
+const BEFORE: usize = 12;
+
+/// Two values, such that what differs is seen: a long beginning that both have is left out.
+fn apart(was: Option<&str>, is: Option<&str>) -> [String; 2] {
+    let (Some(was), Some(is)) = (was, is) else {
+        return [was, is].map(|value| value.map_or_else(|| "none".to_owned(), shortened));
+    };
+    let common = was.chars().zip(is.chars()).take_while(|(was, is)| was == is).count();
+    let longest = was.chars().count().max(is.chars().count());
+    if longest <= SHOWN || common <= BEFORE {
+        return [shortened(was), shortened(is)];
+    }
+    [was, is].map(|value| {
+        let mut rest = value.chars().skip(common - BEFORE);
+        let line: String = rest.by_ref().take(SHOWN).collect();
+        format!("`…{}{}`", line.escape_debug(), if rest.next().is_some() { "…" } else { "" })
+    })
 }
 
 #[cfg(test)]
@@ -401,6 +429,27 @@ mod tests {
                 "exclude patterns: none -> *.log",
             ]
         );
+    }
+
+    #[test]
+    fn of_long_values_the_part_is_shown_that_differs() {
+        let told = |was: &str, is: &str| {
+            let of = |value: &str| Some(value.to_owned());
+            Difference::BuildArg { name: "A".to_owned(), was: of(was), is: of(is) }.to_string()
+        };
+        let long = "org/image:tag ".repeat(8);
+        assert_eq!(
+            told(&format!("{long}one"), &format!("{long}two")),
+            "build arg A: `…g/image:tag one` -> `…g/image:tag two`"
+        );
+        assert_eq!(told(&long, &format!("{long}x")), "build arg A: `…g/image:tag ` -> `…g/image:tag x`");
+        let tail = "y".repeat(100);
+        assert_eq!(
+            told(&format!("{long}1{tail}"), &format!("{long}2{tail}")),
+            format!("build arg A: `…g/image:tag 1{0}…` -> `…g/image:tag 2{0}…`", "y".repeat(47))
+        );
+        assert_eq!(told("ä1", "ä2"), "build arg A: `ä1` -> `ä2`");
+        assert_eq!(told(&"1".repeat(64), &"2".repeat(64)), "build arg A: 111111111111 -> 222222222222");
     }
 
     #[test]
