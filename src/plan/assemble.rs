@@ -1,11 +1,13 @@
 //! Puts a plan together: what is wrong, all of it at once, what is odd but stops nothing, and the steps.
 
+use std::collections::BTreeSet;
+
 use super::context;
 use super::decide::Decided;
 use super::demand::{Demand, unnamed};
 use super::findings::Published;
 use super::left_out::{lacking, leave_out, not_released};
-use super::node::{Idle, Place, State};
+use super::node::{Idle, Place, Reason, State};
 use super::once::once;
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
@@ -33,7 +35,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     let together: Vec<PackageId> = packages.iter().copied().collect();
     problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &together));
     for index in 0..decided.nodes.len() {
-        problems.extend(problems_of_node(request, &decided, index));
+        problems.extend(problems_of_node(inputs, request, &decided, index));
     }
     problems.extend(context::problems(inputs, &decided));
     if request.trust {
@@ -100,7 +102,7 @@ fn illegal_name(inputs: Inputs<'_>, package: PackageId) -> Option<Problem> {
     Some(PlanError::IllegalName { package, name: name.to_string(), why }.into())
 }
 
-fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
+fn problems_of_node(inputs: Inputs<'_>, request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
     let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
     let mut problems = Vec::new();
     // What cannot be built is said to be so; the question where it is matters only to those that need it.
@@ -120,20 +122,22 @@ fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<P
         );
     }
     if request.publish.is_some() && node.selected {
-        problems.extend(problems_of_push(request, decided, index));
+        problems.extend(problems_of_push(inputs, request, decided, index));
     }
     problems
 }
 
-fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
+fn problems_of_push(inputs: Inputs<'_>, request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
     let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
     let asked_for = decided.is_delivered(index) || node.state == State::Unknown || request.only_index();
     if settled.dirty && asked_for {
-        let base = node.reasons.iter().find_map(|reason| match reason {
-            super::Reason::BuiltOnDirty { node } => Some(format!("built on `{node}`, which is dirty")),
-            _ => None,
-        });
-        let why = base.unwrap_or_else(|| "dirty".to_owned());
+        let roots: Vec<String> =
+            dirty_below(inputs, decided, index).into_iter().map(|name| format!("`{name}`")).collect();
+        let why = match &roots[..] {
+            _ if node.reasons.contains(&Reason::Dirty) => "dirty".to_owned(),
+            [root] => format!("built on {root}, which is dirty"),
+            roots => format!("built on {}, which are dirty", roots.join(", ")),
+        };
         return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
     }
     if !request.build && request.pushes_images() && node.state.is_absent() {
@@ -151,6 +155,21 @@ fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Optio
         Fact::NotAsked => settled.image.as_ref().map(|image| not_asked(place, image)),
         Fact::Yes(()) | Fact::No => None,
     })
+}
+
+/// The names of the packages below a node that are dirty themselves: what is between them and it has nothing to commit.
+fn dirty_below(inputs: Inputs<'_>, decided: &Decided, index: usize) -> BTreeSet<String> {
+    let (mut seen, mut open, mut roots) = (BTreeSet::from([index]), vec![index], BTreeSet::new());
+    while let Some(index) = open.pop() {
+        let below = decided.needs(inputs.graph, index).filter(|&below| decided.settled[below].dirty);
+        for below in below.filter(|&below| seen.insert(below)).collect::<Vec<_>>() {
+            if decided.nodes[below].reasons.contains(&Reason::Dirty) {
+                roots.insert(decided.nodes[below].name.to_string());
+            }
+            open.push(below);
+        }
+    }
+    roots
 }
 
 /// What keeps an index or what hangs on it from being written. A release and a signature are compared again when they are
