@@ -32,6 +32,8 @@ pub(super) struct Settled {
     pub(super) supply: Supply,
     /// A node that is built needs it.
     pub(super) needed: bool,
+    /// Whether its key says all there is to say, and so do the keys of all that it is built on.
+    pub(super) definite: bool,
     /// Where the registry has it.
     pub(super) published: Published,
     /// Whether linuxkit's cache has it.
@@ -188,7 +190,9 @@ fn settle(
     let components = Recipe::new(inputs, package, platform)
         .map(|recipe| recipe.components(base_keys::keys(inputs, request, member, needed)));
     let own = components.as_ref().map(Components::label);
-    let definite = components.as_ref().is_some_and(Components::is_definite);
+    // What is there of an image of unknown origin may be another one each time, however exact the key that it carries.
+    let definite =
+        components.as_ref().is_some_and(Components::is_definite) && needed.iter().all(|(_, settled)| settled.definite);
 
     let dirt = dirt(tag, needed);
     let image = image(tag, dirt.as_ref(), own.as_ref());
@@ -240,7 +244,7 @@ fn settle(
         components,
     };
     let (published, cached) = (findings.published, findings.cached);
-    (node, Settled { image, dirty, supply, needed: false, published, cached, unread })
+    (node, Settled { image, dirty, supply, needed: false, definite, published, cached, unread })
 }
 
 /// The image on a registry that a reason is about and that nobody asked for its components.

@@ -69,7 +69,8 @@ impl Components {
         }
     }
 
-    /// Whether the key says all there is to say: a key over an image of unknown origin cannot tell an image outdated.
+    /// Whether the key itself says all there is to say: a key over an image of unknown origin cannot tell an image
+    /// outdated. Nor can one over an image with such a key, which is not seen here.
     #[must_use]
     pub fn is_definite(&self) -> bool {
         self.needs.values().all(|key| key != UNKNOWN_ORIGIN)

@@ -82,7 +82,7 @@ pub enum Doubt {
     MalformedKey,
     /// Its key is that of another image, inherited through `FROM`.
     ForeignKey,
-    /// What it is built on here is of unknown origin.
+    /// What it is built on here is of unknown origin, directly or not.
     UnknownBase,
 }
 

@@ -73,7 +73,7 @@ fn doubt(why: Doubt) -> &'static str {
         Doubt::NoKey => "it carries no key",
         Doubt::MalformedKey => "its key cannot be read",
         Doubt::ForeignKey => "its key is that of another image",
-        Doubt::UnknownBase => "an image that it is built on carries no key",
+        Doubt::UnknownBase => "it is built on an image that carries no key, directly or not",
     }
 }
 

@@ -1,13 +1,26 @@
 //! What the facts of presence decide about a node.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::graph::testing::Pkg;
 use crate::image::Platform;
 use crate::plan::testing::{World, amd64, arm64, refused, unanswered, world};
 use crate::plan::{Doubt, OnOutdated, Place, Platforms, Publish, Reason, State};
-use crate::presence::{Fact, Found};
+use crate::presence::{Fact, Found, Registered};
 
 const BUILD_BASE: &str = "build:base@linux/amd64";
 const BUILD_USER: &str = "build:user@linux/amd64";
+
+fn missing() -> Registered {
+    Registered {
+        index: Fact::No,
+        listing: None,
+        listed: BTreeSet::new(),
+        arch_tags: [(amd64(), Fact::No)].into(),
+        release: Fact::No,
+        signed: BTreeMap::new(),
+    }
+}
 
 fn base_and_user() -> World {
     world([Pkg::new("base"), Pkg::new("user").from("t/base:now")])
@@ -142,6 +155,30 @@ fn a_key_over_an_image_of_unknown_origin_calls_nothing_outdated() {
 }
 
 #[test]
+fn nothing_that_is_built_on_an_image_of_unknown_origin_is_outdated_however_far_below_it_is() {
+    let mut world =
+        world([Pkg::new("base"), Pkg::new("middle").from("t/base:now"), Pkg::new("user").from("t/middle:now")]);
+    world.published("base", &amd64(), None);
+    let user = world.other_key("user", &amd64());
+    // The same tag was built twice: the user was made over the one, and the other is there now.
+    let middle = world.other_key("middle", &amd64());
+    world.published("middle", &amd64(), Some(middle));
+    world.published("user", &amd64(), Some(user.clone()));
+    let plan = world.plan();
+    for name in ["middle", "user"] {
+        assert_eq!(plan.on(name, "amd64").state, State::UnknownOrigin, "{name}");
+        assert_eq!(plan.reasons(name), [Reason::UnknownOrigin { why: Doubt::UnknownBase }], "{name}");
+    }
+    // Nor over one that is built here, whose key is no more definite for that.
+    let image = world.image("middle");
+    *world.registered(&image) = missing();
+    assert_eq!((world.state("middle"), world.state("user")), (State::Missing, State::UnknownOrigin));
+
+    world.published_here("base");
+    assert_eq!(world.state("user"), State::Outdated, "all that is below it is known");
+}
+
+#[test]
 fn a_user_does_not_become_outdated_when_its_base_moves_on() {
     let before = world([Pkg::new("base"), Pkg::new("user").from("t/base:now")]);
     let (base, user) = (before.key("base", &amd64()), before.key("user", &amd64()));
@@ -246,7 +283,7 @@ fn what_is_built_on_a_dirty_package_gets_a_dirty_tag_and_is_never_pushed() {
     let problems = world.plan().problems;
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["refusing to push `user`: it is built on `middle@linux/amd64`, which is dirty"]
+        ["refusing to push `user`: it is built on `base`, which is dirty"]
     );
 }
 
