@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub body: Vec<u8>,
     /// How many requests for the same method and path came before it.
     pub before: usize,
+    /// When it was read.
+    pub at: Instant,
 }
 
 impl Asked {
@@ -143,7 +145,7 @@ async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> 
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let mut asked = Asked { method, path, headers, body: Vec::new(), before: 0 };
+    let mut asked = Asked { method, path, headers, body: Vec::new(), before: 0, at: Instant::now() };
     let length: usize = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     while buffer.len() < length {
         if stream.read_buf(buffer).await.ok()? == 0 {

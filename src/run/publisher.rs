@@ -50,20 +50,12 @@ impl Publisher {
     /// Makes a release, or extends one that is an earlier state of the same index; never replaces another one unless
     /// forced. Who extends it at the same time may have read an older index, so it is read again after it was written.
     pub(super) async fn release(&self, from: &Reference, to: &Reference, force: bool) -> Result<(), Problem> {
-        for attempt in 1..=INDEX_ATTEMPTS {
-            let manifest = self.manifest(from).await?;
-            let there = self.client.own_manifest(to).await?;
-            if let Some(there) = there {
-                if there.descriptor.digest == manifest.descriptor.digest {
-                    return Ok(());
-                }
-                if !force && !is_earlier(&there, &manifest, to)? {
-                    return Err(ExecuteError::Released { image: to.to_string() }.into());
-                }
+        for attempt in 0..INDEX_ATTEMPTS {
+            // A release that somebody else makes during the wait must be seen.
+            if attempt > 0 {
+                tokio::time::sleep(jitter(INDEX_WAIT * attempt)).await;
             }
-            if attempt > 1 {
-                tokio::time::sleep(jitter(INDEX_WAIT * (attempt - 1))).await;
-            }
+            let Some(manifest) = self.unreleased(from, to, force).await? else { return Ok(()) };
             // Another writer may write the index meanwhile; the release is what was compared.
             let by_digest = format!("{}@{}", from.name(), manifest.descriptor.digest).parse();
             self.client.retag(&by_digest.unwrap_or_else(|_| from.clone()), to).await?;
@@ -71,7 +63,22 @@ impl Publisher {
                 return Ok(());
             }
         }
-        Err(ExecuteError::Contended { image: to.to_string() }.into())
+        match self.unreleased(from, to, force).await? {
+            None => Ok(()),
+            Some(_) => Err(ExecuteError::Contended { image: to.to_string() }.into()),
+        }
+    }
+
+    /// What is still to be released; `None` if the release is it already.
+    async fn unreleased(&self, from: &Reference, to: &Reference, force: bool) -> Result<Option<Manifest>, Problem> {
+        let manifest = self.manifest(from).await?;
+        match self.client.own_manifest(to).await? {
+            Some(there) if there.descriptor.digest == manifest.descriptor.digest => Ok(None),
+            Some(there) if !force && !is_earlier(&there, &manifest, to)? => {
+                Err(ExecuteError::Released { image: to.to_string() }.into())
+            }
+            _ => Ok(Some(manifest)),
+        }
     }
 
     /// Adds tags with the digest and size that they have on the registry to the trust data.
@@ -239,6 +246,7 @@ fn jitter(longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Instant;
 
     use super::*;
     use crate::registry::stub::{Answer, Stub};
@@ -394,6 +402,38 @@ mod tests {
         assert_eq!(refused.code(), "run::released");
         publisher.release(&other, &release, true).await.unwrap();
         assert_eq!(index(&publisher, &release).await, index(&publisher, &other).await);
+    }
+
+    #[tokio::test]
+    async fn a_release_is_compared_right_before_each_write_and_once_more_after_the_last() {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writes = written.clone();
+        let (stub, store, publisher, image) = registry(move |store, name| {
+            if name == "v1" {
+                let mut writes = writes.lock().unwrap();
+                writes.push(Instant::now());
+                if writes.len() < INDEX_ATTEMPTS as usize {
+                    store.lock().unwrap().remove(name);
+                }
+            }
+        })
+        .await;
+        let amd64 = Platform::linux("amd64");
+        push(&store, &amd64);
+        write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        let release = image.with_tag("v1");
+        publisher.release(&image, &release, false).await.unwrap();
+        assert_eq!(index(&publisher, &release).await, index(&publisher, &image).await);
+
+        // A release that somebody else makes during the wait is seen only if the wait comes before the comparison.
+        let writes = written.lock().unwrap();
+        assert_eq!(writes.len(), INDEX_ATTEMPTS as usize);
+        let asked = stub.asked();
+        let reads = asked.iter().filter(|asked| asked.method == "GET" && asked.path.ends_with("/manifests/v1"));
+        let reads: Vec<Instant> = reads.map(|asked| asked.at).collect();
+        let before: Duration = reads.iter().zip(&*writes).map(|(read, write)| *write - *read).sum();
+        let between: Duration = writes.iter().zip(&reads[1..]).map(|(write, read)| *read - *write).sum();
+        assert!(before < between, "{before:?} from comparisons to writes, {between:?} from writes to comparisons");
     }
 
     #[tokio::test]
