@@ -226,8 +226,16 @@ impl Error {
     }
 }
 
-/// How registries and engines word that nothing can be written.
-const READ_ONLY: [&str; 5] = ["405", "method not allowed", "operation is unsupported", "read-only", "readonly"];
+/// How registries word that they take no writes. Digests contain any number, and an engine's file system may be
+/// read-only too.
+const READ_ONLY: [&str; 6] = [
+    "status: 405",
+    "405 method not allowed",
+    "operation is unsupported",
+    "registry is read-only",
+    "system is currently read-only",
+    "system is in read only mode",
+];
 
 /// How registries and engines word that credentials are missing or insufficient.
 const REFUSALS: [&str; 6] = [
@@ -411,6 +419,13 @@ mod tests {
             Problem::from(Error::transfer("push", "reg.example/a:1", "reg.example", &error)).code()
         };
         assert_eq!(pushed("unexpected status: 405 Method Not Allowed"), "builder::read_only");
-        assert_eq!(pushed("received unexpected HTTP status: 500"), "builder::transfer");
+        assert_eq!(pushed("unsupported: The operation is unsupported."), "builder::read_only");
+        for transient in [
+            "received unexpected HTTP status: 500",
+            "failed commit on ref \"layer-sha256:1405c4053\": unexpected status: 503 Service Unavailable",
+            "write /var/lib/docker/tmp/x: read-only file system",
+        ] {
+            assert_eq!(pushed(transient), "builder::transfer", "{transient}");
+        }
     }
 }
