@@ -193,8 +193,16 @@ fn problems_of_publication(
         let package = inputs.workspace.package(due.package).name.to_string();
         problems.push(PlanError::ReleaseTaken { package, image: due.to.with_tag(&release.name).to_string() }.into());
     }
+    let listing = open(&inputs.facts.listing(&due.to), Place::Index, due).filter(|_| publish.release.is_some());
+    if due.members.is_empty() {
+        // There is nothing to release but what is there.
+        problems.extend(listing.clone());
+    }
     if request.assume_missing.contains(&due.package) {
         return problems;
+    }
+    if inputs.facts.release(&due.to).found().is_some() {
+        problems.extend(listing);
     }
     for tag in &due.notarize {
         problems.extend(open(inputs.facts.signed_with(tag), Place::Index, due));

@@ -35,14 +35,14 @@ pub(super) fn lacking(inputs: Inputs<'_>, request: &Request, demand: &Demand, du
 fn is_of_nothing(inputs: Inputs<'_>, due: &Publication) -> bool {
     let platforms = indexed_platforms(inputs.workspace, due.package);
     let mut tagged = platforms.iter().map(|platform| inputs.facts.at_arch_tag(&due.to, platform));
-    tagged.all(|fact| fact.is_no()) && inputs.facts.listing(&due.to).is_none()
+    tagged.all(|fact| fact.is_no()) && inputs.facts.listing(&due.to).is_no()
 }
 
 /// Packages that are to be released, are not built here, and have no index yet.
 pub(super) fn not_released(inputs: Inputs<'_>, request: &Request, demand: &Demand, decided: &Decided) -> Vec<Problem> {
     let elsewhere = built_elsewhere(inputs, request, demand, decided).into_iter();
     let without_index = elsewhere.filter(|(_, to)| matches!(inputs.facts.release(to), Fact::No | Fact::Yes(_)));
-    let without_index = without_index.filter(|(_, to)| inputs.facts.listing(to).is_none());
+    let without_index = without_index.filter(|(_, to)| inputs.facts.listing(to).is_no());
     let name = |package: PackageId| inputs.workspace.package(package).name.to_string();
     without_index
         .map(|(package, to)| PlanError::NothingToRelease { package: name(package), image: to.to_string() }.into())

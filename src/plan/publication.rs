@@ -76,7 +76,7 @@ pub(super) fn publications(
         }
     }
     for (package, to) in built_elsewhere(inputs, request, demand, decided) {
-        if inputs.facts.listing(&to).is_some() || matches!(inputs.facts.release(&to), Fact::Unknown(_)) {
+        if !inputs.facts.listing(&to).is_no() || matches!(inputs.facts.release(&to), Fact::Unknown(_)) {
             members.entry(package).or_default();
         }
     }
@@ -162,12 +162,15 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
     due.sign = publish.sign
         && (changes || signatures(inputs, publish, decided, &due).into_iter().any(|fact| fact.found().is_none()));
     // What the index will be nobody knows before it is written.
-    let listing = inputs.facts.listing(&due.to).filter(|_| !due.index).map(|listing| listing.digest.as_str());
+    let listed = inputs.facts.listing(&due.to);
+    let listing = listed.found().filter(|_| !due.index).map(|listing| listing.digest.as_str());
     if let Some(release) = &publish.release {
         due.release = match inputs.facts.release(&due.to) {
             Fact::Yes(there) if Some(there.digest.as_str()) == listing => Due::No,
             // The index may come out as it is; the run compares again.
             Fact::Yes(_) if due.index && !due.pushes.iter().any(|&push| decided.is_built(push)) => Due::Yes,
+            // Nor is it known what the release is then; the question that failed is the problem.
+            Fact::Yes(_) if is_open(&listed) => Due::Yes,
             Fact::Yes(there) if !release.force && !may_extend(there, decided, &due) => Due::Taken,
             _ => Due::Yes,
         };
@@ -178,6 +181,11 @@ fn publication(inputs: Inputs<'_>, publish: &Publish, decided: &Decided, mut due
         due.notarize.retain(|tag| !is_notarized(inputs, tag, listing));
     }
     due
+}
+
+/// Whether a question has no answer.
+pub(super) fn is_open<T>(fact: &Fact<T>) -> bool {
+    matches!(fact, Fact::Unknown(_) | Fact::NotAsked)
 }
 
 /// Whether a release is an earlier state of the index and still will be: whatever it lists is pushed as it is. So each

@@ -169,7 +169,8 @@ pub(super) fn problems(inputs: Inputs<'_>, repository: Repository<'_>, decided: 
 /// What must be signed for an image of a registry to be trusted: the index that lists it, or else the image itself.
 fn vouched(inputs: Inputs<'_>, image: &Reference, platform: &Platform, digest: &str) -> String {
     let is_listed = inputs.facts.in_index(image, platform).found().is_some_and(|listed| listed.digest == digest);
-    let index = inputs.facts.listing(image).filter(|_| is_listed);
+    let index = inputs.facts.listing(image);
+    let index = index.found().filter(|_| is_listed);
     index.map_or_else(|| digest.to_owned(), |index| index.digest.clone())
 }
 

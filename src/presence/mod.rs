@@ -187,8 +187,14 @@ impl Facts {
 
     /// What the registry has as `name`, as a whole.
     #[must_use]
-    pub fn listing(&self, name: &Reference) -> Option<&Descriptor> {
-        self.registry.get(&name.canonical().to_string())?.listing.as_ref()
+    pub fn listing(&self, name: &Reference) -> Fact<&Descriptor> {
+        let Some(registered) = self.registry.get(&name.canonical().to_string()) else { return Fact::NotAsked };
+        match (&registered.listing, &registered.index) {
+            (Some(listing), _) => Fact::Yes(listing),
+            (None, Fact::Yes(_) | Fact::No) => Fact::No,
+            (None, Fact::Unknown(problem)) => Fact::Unknown(problem.clone()),
+            (None, Fact::NotAsked) => Fact::NotAsked,
+        }
     }
 
     /// All platforms that the registry's index `name` lists.

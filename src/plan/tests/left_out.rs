@@ -4,7 +4,7 @@ use crate::graph::testing::Pkg;
 use crate::image::{Platform, Reference};
 use crate::plan::testing::{World, amd64, arm64, refused, world};
 use crate::plan::{OnOutdated, Plan, Platforms, Publish, Release};
-use crate::presence::Fact;
+use crate::presence::{Fact, Released};
 use crate::problem::{Class, Problem};
 use crate::registry::{Descriptor, digest, media_type};
 
@@ -128,6 +128,25 @@ fn a_release_is_of_the_index_wherever_that_was_built() {
     let plan = elsewhere(false);
     assert!(plan.is_empty() && plan.problems.is_empty());
     assert_eq!(codes(&plan.warnings), ["plan::nothing_to_release"]);
+}
+
+#[test]
+fn an_index_that_nobody_could_ask_for_is_not_taken_for_none() {
+    let questions = [(Fact::Unknown(refused()), "test::unanswered"), (Fact::NotAsked, "plan::not_asked")];
+    for (index, code) in questions {
+        for there in [Fact::No, Fact::Yes(Released { digest: digest(b"x"), earlier: None })] {
+            // Built on another platform, and on this one.
+            for arch in ["arm64", "amd64"] {
+                let mut world = world([Pkg::new("a").arches(&[arch])]);
+                world.request.publish = Some(Publish { release: Some(release()), ..Publish::default() });
+                world.registered(&image("a")).index = index.clone();
+                world.registered(&image("a")).release = there.clone();
+                let plan = world.plan();
+                assert_eq!(plan.codes(), [code], "{arch}");
+                assert!(plan.warnings.is_empty() && plan.is_empty(), "{arch}");
+            }
+        }
+    }
 }
 
 #[test]
