@@ -110,10 +110,16 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
     if output.verbose > 0 {
         output.say(&format!("durations of earlier runs: {}\n", prepared.durations.file().display()));
     }
-    if let Some((pins, files)) = prepared.surveyed.rewrites {
-        let pins = if pins == 1 { "1 pin".to_owned() } else { format!("{pins} pins") };
-        let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    if let Some(pipeline::Rewritten { pins, files, .. }) = &prepared.surveyed.rewrites {
+        let pins = if *pins == 1 { "1 pin".to_owned() } else { format!("{pins} pins") };
+        let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
         output.say(&format!("as if {pins} in {files} had been brought up to date\n"));
+    }
+    if !prepared.also_published.is_empty() {
+        let workspace = &prepared.surveyed.workspace;
+        let names: Vec<String> =
+            prepared.also_published.iter().map(|&id| workspace.package(id).name.to_string()).collect();
+        output.say(&format!("also publishes {}: new pins name them\n", names.join(", ")));
     }
     if let Some(nothing) = &prepared.surveyed.nothing {
         output.say(&format!("{nothing}\n"));

@@ -16,4 +16,4 @@ mod survey;
 
 pub use compare::{Compared, Comparison, affected};
 pub use prepare::{Prepared, prepare};
-pub use survey::{Survey, Surveyed, select, spread, survey};
+pub use survey::{Rewritten, Survey, Surveyed, select, spread, survey};

@@ -14,7 +14,7 @@ use crate::durations::Durations;
 use crate::image::Platform;
 use crate::layout::Layout;
 use crate::memo::Memo;
-use crate::plan::{self, Inputs, Plan, Request};
+use crate::plan::{self, Demand, Inputs, Plan, Request};
 use crate::presence::{Facts, Places, ask, ask_more};
 use crate::problem::Problem;
 use crate::registry::Client;
@@ -42,6 +42,8 @@ pub struct Prepared {
     pub planned_at: SystemTime,
     /// What it is a plan of.
     pub surveyed: Surveyed,
+    /// What is published beside what is selected, since new pins name it; sorted.
+    pub also_published: Vec<PackageId>,
     /// Where images without a host in their name live.
     pub registry: Option<String>,
 }
@@ -66,11 +68,14 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         repin: settings.repin,
     };
     let surveyed = survey(&question, &builder)?;
-    let Surveyed { workspace, tags, graph, selected, .. } = &surveyed;
+    let Surveyed { workspace, tags, graph, .. } = &surveyed;
     let config = &workspace.config;
     let registry = settings.registry(config);
     let platforms = settings.platforms(config);
-    let demand = plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
+    let demand_of =
+        |selected: &[_]| plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
+    let (selected, also_published) = published(settings, &surveyed, demand_of);
+    let demand = demand_of(&selected);
 
     let client = Client::new(settings.registry_options(config))?;
     let trust = settings.trust(config).map(|options| Arc::new(Trust::new(options)));
@@ -79,9 +84,9 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         publish.notarize &= trust.is_some();
     }
     let mut request = Request {
-        selected: selected.clone(),
-        platforms,
-        builder,
+        selected,
+        platforms: platforms.clone(),
+        builder: builder.clone(),
         runs: None,
         registry,
         build: settings.build,
@@ -138,7 +143,33 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let durations = Durations::open(&settings.environment.state, &settings.root, names);
     let registry = request.registry;
     let means = Means { engine, client, layout, key, trust };
-    Ok(Prepared { plan, means, cpus, memo, durations, planned_at, surveyed, registry })
+    Ok(Prepared { plan, means, cpus, memo, durations, planned_at, surveyed, also_published, registry })
+}
+
+/// The packages that are asked for and, with a push, those of them that are so only because new pins name them and the others
+/// need them; both sorted. Once the pins are committed, another machine finds what they name in the registry or nowhere.
+fn published(
+    settings: &Settings,
+    surveyed: &Surveyed,
+    demand_of: impl Fn(&[PackageId]) -> Demand,
+) -> (Vec<PackageId>, Vec<PackageId>) {
+    let (mut selected, mut also) = (surveyed.selected.clone(), Vec::new());
+    let pushes_images = settings.publish.as_ref().is_some_and(|publish| publish.images);
+    let Some(rewrites) = surveyed.rewrites.as_ref().filter(|_| pushes_images) else { return (selected, also) };
+    // What is published is wanted on platforms of its own, and may need more there.
+    loop {
+        let needed = demand_of(&selected).all_packages();
+        let is_new = |id: &&PackageId| selected.binary_search(id).is_err();
+        let new: Vec<PackageId> = needed.intersection(&rewrites.named).filter(is_new).copied().collect();
+        if new.is_empty() {
+            break;
+        }
+        also.extend_from_slice(&new);
+        selected.extend(new);
+        selected.sort_unstable();
+    }
+    also.sort_unstable();
+    (selected, also)
 }
 
 /// The packages that count as missing where their presence cannot be asked.

@@ -2,6 +2,7 @@
 //!
 //! Disk and git are asked, and nothing else; with pins brought up to date in memory, nothing is written either.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::compare;
@@ -26,10 +27,21 @@ pub struct Surveyed {
     pub graph: Graph,
     /// The packages that the selectors name, sorted.
     pub selected: Vec<PackageId>,
-    /// If pins were brought up to date in memory, how many, and in how many files.
-    pub rewrites: Option<(usize, usize)>,
+    /// What was brought up to date in memory, if that was asked for.
+    pub rewrites: Option<Rewritten>,
     /// Why nothing is selected, where that is no mistake.
     pub nothing: Option<String>,
+}
+
+/// Pins that were brought up to date in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// How many.
+    pub pins: usize,
+    /// In how many files.
+    pub files: usize,
+    /// The packages that they name.
+    pub named: BTreeSet<PackageId>,
 }
 
 /// What is to be surveyed.
@@ -88,7 +100,11 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
             images: &[],
             dirty: DirtyTags::Dirty,
         })?;
-        rewrites = Some((repinned.rewrites.len(), repinned.changes.len()));
+        rewrites = Some(Rewritten {
+            pins: repinned.rewrites.len(),
+            files: repinned.changes.len(),
+            named: repinned.rewrites.iter().map(|rewrite| rewrite.package).collect(),
+        });
         (workspace, tags) = (repinned.workspace, repinned.tags);
         graph = graph::build(&workspace, &tags, &asked, builder);
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::support::{Monorepo, Registry, unpack};
+use super::support::{Monorepo, Registry, manifest, unpack};
 use super::{everything, tag};
 
 #[test]
@@ -18,15 +18,23 @@ fn all_that_is_published_before_the_fix_is_what_is_needed_after_it() {
     let plan = monorepo.kitmake(&["plan", "--repin", "--push", "--format", "json"]).with_code(0).json();
     let built = monorepo.kitmake(&["build", "--repin", "--push"]).with_code(0);
     assert!(built.stderr.contains("as if "), "{}", built.stderr);
+    let also = built.stderr.lines().find(|line| line.starts_with("also publishes ")).unwrap();
+    assert!(also.contains("tools/base") && also.ends_with(": new pins name them"), "{also}");
     assert_eq!(everything(&monorepo), before, "work tree and repository are as they were");
 
     monorepo.kitmake(&["pins", "fix"]).with_code(0);
     monorepo.git(&["commit", "--quiet", "--all", "--message", "Bump the base"]);
-    for arguments in [["plan", "--push", "--check"], ["plan", "--check", "--verbose"]] {
-        let checked = monorepo.kitmake(&arguments).with_code(0);
+    // The default selection has no tools, but another machine finds them in the registry or nowhere.
+    assert!(manifest(&format!("{}/base:{}", monorepo.org(), tag(&monorepo, "tools/base"))).is_object());
+    let base = ["plan", "--push", "--check", "tools/base", "pkg"];
+    for arguments in [&base[..], &["plan", "--push", "--check"], &["plan", "--check", "--verbose"]] {
+        let checked = monorepo.kitmake(arguments).with_code(0);
         assert!(!checked.stdout.contains("outdated"), "{}", checked.stdout);
     }
-    let after = monorepo.kitmake(&["plan", "--push", "--format", "json"]).with_code(0).json();
+    let published: Vec<&str> =
+        also.trim_start_matches("also publishes ").trim_end_matches(": new pins name them").split(", ").collect();
+    let arguments = [&["plan", "--push", "--format", "json", "pkg"], &published[..]].concat();
+    let after = monorepo.kitmake(&arguments).with_code(0).json();
     let keys = |plan: &serde_json::Value| -> Vec<(String, String, String)> {
         let nodes = plan["nodes"].as_array().unwrap().iter().filter(|node| node["selected"] == true);
         let text = |node: &serde_json::Value, key: &str| node[key].as_str().unwrap_or_default().to_owned();
