@@ -57,6 +57,14 @@ impl Problem {
         self.0.code().map(|code| code.to_string()).unwrap_or_default()
     }
 
+    /// The file that is at fault, relative to the root of the workspace, and its line, counted from 1.
+    #[must_use]
+    pub fn place(&self) -> Option<(String, usize)> {
+        let label = self.0.labels()?.next()?;
+        let read = self.0.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+        Some((read.name()?.to_owned(), read.line() + 1))
+    }
+
     /// The diagnostic, to be rendered.
     #[must_use]
     pub fn diagnostic(&self) -> &dyn Diagnostic {

@@ -111,9 +111,11 @@ fn nothing_to_do(plan: &Plan) -> String {
     line
 }
 
-/// Whether something that was asked for is neither there nor can be built, so that the one line is not enough.
+/// Whether something that was asked for is neither there nor can be built, or is there as made from other inputs, so that
+/// the one line is not enough.
 fn left_undone(plan: &Plan) -> bool {
-    plan.nodes.iter().any(|node| node.selected && matches!(node.state, State::NotBuildable | State::Blocked))
+    let left = |state| matches!(state, State::NotBuildable | State::Blocked | State::Outdated);
+    plan.nodes.iter().any(|node| node.selected && left(node.state))
 }
 
 /// Whether something that was asked for is not built because the builder lacks an emulator. Unlike a Dockerfile that is

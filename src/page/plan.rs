@@ -7,6 +7,7 @@ use super::graph::{Scene, count};
 use crate::git::Tags;
 use crate::graph::Graph;
 use crate::plan::{self, Expected, IdleReason, Plan, State};
+use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
 /// The page of a plan: its packages, what lies between them, and how long it is expected to take.
@@ -27,11 +28,16 @@ pub fn of_plan(plan: &Plan, expected: Option<&Expected>, graph: &Graph, workspac
     Page {
         title: format!("{} – plan", scene.repository()),
         summary: [Some(packages), headline, expected].into_iter().flatten().collect::<Vec<_>>().join("; "),
-        problems: plan.problems.iter().map(ToString::to_string).collect(),
+        problems: plan.problems.iter().map(with_place).collect(),
         looks: looks.into_values().collect(),
         arrows: scene.arrows(),
         nodes,
     }
+}
+
+/// A problem behind its file and line, where it has one.
+fn with_place(problem: &Problem) -> String {
+    problem.place().map_or_else(|| problem.to_string(), |(file, line)| format!("{file}:{line}: {problem}"))
 }
 
 fn node(plan: &Plan, scene: &Scene<'_>, id: PackageId) -> Node {

@@ -168,6 +168,9 @@ pub enum Reason {
     Unanswered {
         /// What was asked and how it failed.
         why: String,
+        /// The host that is at fault as a whole, and how: equal where nodes hang on the same failure.
+        #[serde(skip)]
+        host: Option<(String, String)>,
     },
 }
 

@@ -151,11 +151,11 @@ pub enum PlanError {
         image: String,
     },
     /// What is to be built is built on an image that is nowhere.
-    #[error("`{image}` is nowhere to be had for {platforms}, and `{package}` is to be built on it")]
+    #[error("`{image}` is nowhere to be had for {platforms}, and {users}")]
     #[diagnostic(code(plan::unsatisfiable_pin), help("{help}"))]
     UnsatisfiablePin {
-        /// The package.
-        package: String,
+        /// What is to be built on it, and where each says so if there are several.
+        users: String,
         /// The image.
         image: String,
         /// The platforms that it is needed for.

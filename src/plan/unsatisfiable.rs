@@ -4,6 +4,7 @@
 //! and mirrors of its own for what could not be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::decide::Decided;
 use super::findings::right;
@@ -15,9 +16,12 @@ use crate::presence::Fact;
 use crate::problem::{Problem, span};
 use crate::workspace::PackageId;
 
-/// One problem for each place of a Dockerfile, whatever the number of platforms.
+/// The references to one image, by package and place in its Dockerfile.
+type Places<'a> = BTreeMap<(PackageId, usize), &'a NodeReference>;
+
+/// One problem for each image, whatever the number of platforms and of places that name it.
 pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Problem> {
-    let mut nowhere: BTreeMap<(PackageId, usize, String), (&NodeReference, BTreeSet<String>)> = BTreeMap::new();
+    let mut nowhere: BTreeMap<String, (Places<'_>, BTreeSet<String>)> = BTreeMap::new();
     for (package, reference) in references(inputs, request, decided) {
         let Some(image) = named(reference) else { continue };
         let is_nowhere = match reference.state {
@@ -28,26 +32,46 @@ pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided)
             _ => false,
         };
         if is_nowhere {
-            let place = (package, reference.image.span.start, image.to_string());
-            let (_, platforms) = nowhere.entry(place).or_insert_with(|| (reference, BTreeSet::new()));
+            let (places, platforms) = nowhere.entry(image.to_string()).or_default();
+            places.entry((package, reference.image.span.start)).or_insert(reference);
             platforms.insert(reference.image.platform.to_string());
         }
     }
-    let problems = nowhere.into_iter().map(|((package, _, image), (reference, platforms))| {
-        let described = inputs.workspace.package(package);
-        let file = described.dockerfile.as_ref().map(|file| &file.source);
-        let at = reference.image.origin.as_ref().unwrap_or(&reference.image.span);
-        PlanError::UnsatisfiablePin {
-            package: described.name.to_string(),
+    let problems = nowhere.into_iter().filter_map(|(image, (places, platforms))| {
+        let (&(package, _), &reference) = places.first_key_value()?;
+        let file = inputs.workspace.package(package).dockerfile.as_ref().map(|file| &file.source);
+        let problem = PlanError::UnsatisfiablePin {
+            users: users(inputs, &places),
             help: help(inputs, package, reference),
             image,
             platforms: platforms.into_iter().collect::<Vec<_>>().join(", "),
             source_code: file.map(crate::problem::SourceFile::named),
-            at: file.map(|_| span(at)),
-        }
-        .into()
+            at: file.map(|_| span(written_at(reference))),
+        };
+        Some(problem.into())
     });
     problems.collect()
+}
+
+/// Where the image stands in the Dockerfile.
+fn written_at(reference: &NodeReference) -> &Range<usize> {
+    reference.image.origin.as_ref().unwrap_or(&reference.image.span)
+}
+
+/// What is to be built on the image, as the end of a sentence; of more than one place where each of them is.
+fn users(inputs: Inputs<'_>, places: &Places<'_>) -> String {
+    let packages: BTreeSet<PackageId> = places.keys().map(|&(package, _)| package).collect();
+    let who = match packages.first() {
+        Some(&package) if packages.len() == 1 => format!("`{}` is", inputs.workspace.package(package).name),
+        _ => format!("{} packages are", packages.len()),
+    };
+    let place = |(&(package, _), reference): (&(PackageId, usize), &&NodeReference)| {
+        let file = &inputs.workspace.package(package).dockerfile.as_ref()?.source;
+        Some(format!("{}:{}", file.path, file.line(written_at(reference).start)))
+    };
+    let lines: Vec<String> = places.iter().filter_map(place).collect();
+    let lines = if lines.len() > 1 { format!(": {}", lines.join(", ")) } else { String::new() };
+    format!("{who} to be built on it{lines}")
 }
 
 /// The images of others that are to be asked for: those of what is built that the builder does not have.
@@ -94,11 +118,18 @@ fn is_unpublished(inputs: Inputs<'_>, request: &Request, image: &Reference, plat
 }
 
 fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> String {
-    let current = reference.package.filter(|&maker| maker != package).and_then(|maker| inputs.tags.get(maker));
+    let maker = reference.package.filter(|&maker| maker != package);
+    let current = maker.and_then(|maker| Some((&inputs.workspace.package(maker).name, inputs.tags.get(maker)?)));
     match (reference.state, current) {
         (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
-        (_, Some(tag)) => format!(
-            "what it names is now `{}`: pin that (`kitmake pins fix`), or push the image of the commit that the pin is of",
+        // The pin may well be to what the package is called once its changes are committed, which is not known here.
+        (_, Some((name, tag))) if tag.is_dirty() => format!(
+            "if the changes of `{name}` are to be committed, commit them, and `kitmake pins fix` writes the tag that it then \
+             has; else push the image of the commit that the pin is of"
+        ),
+        (_, Some((name, tag))) => format!(
+            "`kitmake pins fix` writes the present tag of `{name}`, which is `{}`; or push the image of the commit that the \
+             pin is of",
             tag.identity
         ),
         (_, None) => "push the image of the commit that the pin is of, or pin one that is there".to_owned(),

@@ -131,7 +131,10 @@ impl Case<'_> {
         } else if self.forced() {
             build(State::Unknown, Reason::Forced)
         } else {
-            let reasons = unanswered.iter().map(|problem| Reason::Unanswered { why: problem.to_string() });
+            let reasons = unanswered.iter().map(|problem| Reason::Unanswered {
+                why: problem.to_string(),
+                host: problem.of_host().map(|(host, _)| (host.to_owned(), problem.code())),
+            });
             Verdict { state: State::Unknown, supply: Supply::Open(unanswered.clone()), reasons: reasons.collect() }
         }
     }

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::plan::expected::{Expected, ExpectedJson};
 use crate::plan::node::{Idle, Place, Reason, State};
 use crate::plan::step::{Action, StepKind};
+use crate::problem::Problem;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -16,6 +17,7 @@ struct PlanJson<'a> {
     nodes: Vec<NodeJson<'a>>,
     idle: &'a [Idle],
     steps: Vec<StepJson<'a>>,
+    problems: Vec<ProblemJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<ExpectedJson<'a>>,
 }
@@ -49,6 +51,25 @@ struct StepJson<'a> {
     expected_ms: Option<u64>,
 }
 
+#[derive(Debug, Serialize)]
+struct ProblemJson {
+    code: String,
+    message: String,
+    help: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+}
+
+impl ProblemJson {
+    fn of(problem: &Problem) -> Self {
+        let (file, line) = problem.place().unzip();
+        let help = problem.diagnostic().help().map(|help| help.to_string());
+        Self { code: problem.code(), message: problem.to_string(), help, file, line }
+    }
+}
+
 /// The plan as JSON, with a newline at the end, and how long it takes if that is known.
 #[must_use]
 pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
@@ -60,7 +81,8 @@ pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
         places: &node.places,
         reasons: &node.reasons,
         selected: node.selected,
-        built: node.built,
+        // With a problem nothing is.
+        built: node.built && plan.problems.is_empty(),
         key: node.components.as_ref().map(|components| components.label().to_string()),
     });
     let steps = plan.steps.iter().enumerate().map(|(index, step)| {
@@ -86,6 +108,7 @@ pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
         nodes: nodes.collect(),
         idle: &plan.idle,
         steps: steps.collect(),
+        problems: plan.problems.iter().map(ProblemJson::of).collect(),
         expected: expected.map(|expected| expected.json(plan)),
     };
     let mut text = serde_json::to_string_pretty(&document).expect("a plan is strings, lists and maps with string keys");

@@ -72,15 +72,61 @@ fn noted(out: &mut String, plan: &Plan, verbose: bool) {
     section(out, plan, outdated, is(State::Outdated), |node| {
         [node.reference.clone(), comparison(node).unwrap_or_default()]
     });
+    remedy(out, plan);
     overwritten(out, plan);
     files_outside_git(out, plan);
-    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
-    let built: BTreeSet<String> = built.into_iter().map(|node| plan.nodes[node].id()).collect();
-    let open = |node: &&Node| node.state == State::Unknown && !built.contains(&node.id());
-    section(out, plan, "unknown", open, sentence);
+    unknown(out, plan, verbose);
     section(out, plan, "blocked", is(State::Blocked), sentence);
     section(out, plan, "not buildable", is(State::NotBuildable), sentence);
     not_built_here(out, plan);
+}
+
+/// What can be done about images that were made from other inputs, where nothing is.
+fn remedy(out: &mut String, plan: &Plan) {
+    let left = |node: &&Node| node.selected && node.state == State::Outdated && !node.built;
+    let (them, ones) = match plan.nodes.iter().filter(left).count() {
+        0 => return,
+        1 => ("it", "one"),
+        _ => ("them", "ones"),
+    };
+    let _ =
+        writeln!(out, "  `kitmake push --on-outdated rebuild` builds {them} again and replaces the published {ones}");
+}
+
+/// The nodes that hang on a question that failed, those together that hang on the same; `verbose` lists all of them.
+fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
+    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
+    let open = plan.nodes.iter().enumerate().filter(|(index, _)| !built.contains(index)).map(|(_, node)| node);
+    let open: Vec<&Node> = open.filter(|node| node.state == State::Unknown).collect();
+    if open.is_empty() {
+        return;
+    }
+    let mut alike: BTreeMap<Vec<String>, Vec<&Node>> = BTreeMap::new();
+    for &node in &open {
+        let cause = if verbose { vec![node.id()] } else { causes(node) };
+        alike.entry(cause).or_default().push(node);
+    }
+    let mut alike: Vec<Vec<&Node>> = alike.into_values().collect();
+    alike.sort_by_key(|nodes| nodes[0].id());
+    let rows = alike.into_iter().map(|nodes| {
+        let [why, _] = sentence(nodes[0]);
+        let more = if nodes.len() > 1 { format!(" and {} more", nodes.len() - 1) } else { String::new() };
+        [format!("{}{more}", nodes[0].id()), why, String::new()]
+    });
+    let _ = writeln!(out, "unknown: {}", open.len());
+    for row in aligned(rows.collect()) {
+        let _ = writeln!(out, "  {row}");
+    }
+}
+
+/// What is wrong with the places that a node was asked for at, without what each was asked.
+fn causes(node: &Node) -> Vec<String> {
+    let causes = node.reasons.iter().filter_map(|reason| match reason {
+        Reason::Unanswered { host: Some((host, code)), .. } => Some(format!("{code} {host}")),
+        Reason::Unanswered { why, host: None } => Some(why.clone()),
+        _ => None,
+    });
+    causes.collect()
 }
 
 /// Published tags that are taken from the image that has them.

@@ -145,7 +145,20 @@ fn a_pin_that_is_nowhere_fails_the_plan_with_its_place() {
     assert_eq!((labels.offset(), labels.len()), ("FROM ".len(), "t/base:then".len()));
     assert!(plan.steps.is_empty());
     let help = plan.problems[0].diagnostic().help().unwrap().to_string();
-    assert!(help.contains("t/base:now"), "{help}");
+    assert!(help.contains("`kitmake pins fix` writes the present tag of `base`, which is `t/base:now`"), "{help}");
+}
+
+#[test]
+fn a_pin_to_nothing_of_a_dirty_package_is_not_told_to_take_its_dirty_tag() {
+    let mut world = world([Pkg::new("base").dirty().tag("now-dirty-1234567"), Pkg::new("user").from("t/base:then")]);
+    world.select(&["user"]);
+    let then: Reference = "t/base:then".parse().unwrap();
+    world.registered(&then).arch_tags.insert(amd64(), Fact::No);
+    let plan = world.plan();
+    assert_eq!(plan.codes(), ["plan::unsatisfiable_pin"]);
+    let help = plan.problems[0].diagnostic().help().unwrap().to_string();
+    assert!(help.starts_with("if the changes of `base` are to be committed, commit them"), "{help}");
+    assert!(!help.contains("-dirty-"), "{help}");
 }
 
 #[test]
@@ -190,10 +203,14 @@ fn images_of_others_are_asked_for_only_when_something_is_built_on_them_and_the_b
     let mut world = world([Pkg::new("a").from("alpine:3"), Pkg::new("b").from("alpine:3")]);
     assert_eq!(world.plan().more.external, [image.clone()].into());
     let name = image.canonical().to_string();
-    for (answer, codes) in [(Fact::No, 2), (Fact::Unknown(refused()), 0), (Fact::Yes(()), 0)] {
+    for (answer, codes) in [(Fact::No, 1), (Fact::Unknown(refused()), 0), (Fact::Yes(()), 0)] {
         world.facts.external.insert(name.clone(), answer);
         assert_eq!(world.plan().codes(), vec!["plan::unsatisfiable_pin"; codes]);
         assert!(world.plan().more.is_empty(), "each is asked for once");
+        let said = world.plan().problems.first().map(ToString::to_string);
+        assert!(
+            said.is_none_or(|said| said.ends_with("2 packages are to be built on it: a/Dockerfile:1, b/Dockerfile:1"))
+        );
     }
     world.facts.external.clear();
     world.request.assume_missing = [world.repo.id("b")].into();

@@ -7,6 +7,8 @@ use crate::image::Reference;
 use crate::plan::testing::{World, amd64, arm64, world};
 use crate::plan::{OnOutdated, Platforms, Publish, Release, notes, text};
 use crate::presence::Fact;
+use crate::problem::Problem;
+use crate::registry::Error;
 
 fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
@@ -53,6 +55,7 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
             "  pkg/alone/Dockerfile:1  t/tools:then  (tools/tools is now)",
             "outdated, made from other inputs: 1",
             "  pkg/there@linux/amd64  t/there:now  the registry was not asked which",
+            "  `kitmake push --on-outdated rebuild` builds it again and replaces the published one",
             "blocked: 1",
             "  pkg/on-broken@linux/amd64  needs pkg/broken@linux/amd64",
             "not buildable: 1",
@@ -163,6 +166,56 @@ fn nothing_to_do_is_one_line() {
     world.published_here("a");
     world.published_here("b");
     assert_eq!(text(&world.plan(), false), "nothing to do: 2 of 2 nodes present\n");
+}
+
+#[test]
+fn where_an_outdated_image_is_left_the_remedy_is_named() {
+    let mut world = world([Pkg::new("a"), Pkg::new("b")]);
+    for name in ["a", "b"] {
+        let other = world.other_key(name, &amd64());
+        world.published(name, &amd64(), Some(other));
+    }
+    let last = |world: &World| notes(&world.plan()).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(
+        last(&world),
+        "  `kitmake push --on-outdated rebuild` builds them again and replaces the published ones"
+    );
+    world.request.on_outdated = OnOutdated::Rebuild;
+    assert!(!notes(&world.plan()).contains("--on-outdated"));
+}
+
+#[test]
+fn programs_are_told_what_keeps_a_plan_from_being_run() {
+    let mut world = world([Pkg::new("a").dockerfile("ARG X\nFROM alpine:3\n"), Pkg::new("b").dirty()]);
+    world.facts.external.insert("docker.io/library/alpine:3".to_owned(), Fact::No);
+    world.request.publish = Some(Publish::default());
+    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan(), None)).unwrap();
+    let problems = plan["problems"].as_array().unwrap();
+    let of = |name: &str| problems.iter().map(|problem| problem[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("code"), [json!("plan::dirty_push"), json!("plan::unsatisfiable_pin")]);
+    assert_eq!(of("file"), [Value::Null, json!("a/Dockerfile")]);
+    assert_eq!(of("line"), [Value::Null, json!(2)]);
+    assert!(problems.iter().all(|problem| problem["message"].is_string() && problem["help"].is_string()));
+    assert_eq!(plan["steps"], json!([]));
+    assert!(plan["nodes"].as_array().unwrap().iter().all(|node| node["built"] == json!(false)));
+}
+
+#[test]
+fn what_hangs_on_the_same_failure_is_one_line() {
+    let mut world = world([Pkg::new("a"), Pkg::new("b"), Pkg::new("c")]);
+    for name in ["a", "b", "c"] {
+        let about = world.image(name);
+        let refused = Problem::from(Error::Refused { host: "r".to_owned(), about: about.to_string() });
+        let registered = world.registered(&about);
+        registered.index = Fact::Unknown(refused.clone());
+        registered.arch_tags.insert(amd64(), Fact::Unknown(refused));
+    }
+    let plan = world.plan();
+    assert_eq!(
+        lines(&notes(&plan)),
+        ["unknown: 3", "  a@linux/amd64 and 2 more  registry `r` refuses connections, asked for `t/a:now`"]
+    );
+    assert_eq!(text(&plan, true).matches("refuses connections").count(), 3);
 }
 
 #[test]
