@@ -8,6 +8,7 @@ mod closure;
 mod cycle;
 mod directories;
 mod edges;
+mod form;
 mod glob;
 mod inputs;
 mod lkt;

@@ -10,6 +10,7 @@ use crate::image::Reference;
 use crate::workspace::{PackageId, Workspace};
 
 use super::State;
+use super::form::has_form;
 
 /// What a reference without a tag means.
 const DEFAULT_TAG: &str = "latest";
@@ -30,6 +31,8 @@ struct Maker {
     default: bool,
     /// Its computed tag; `None` when git could not tell, or when it is not a legal tag.
     tag: Option<String>,
+    /// The hash in it.
+    hash: String,
     /// The tag it is given by the command line.
     output: Option<String>,
 }
@@ -52,6 +55,7 @@ impl Repositories {
                 id,
                 default: package.default,
                 tag: identity.map(|identity| tag_of(identity).to_owned()),
+                hash: tag.map(|tag| tag.hash.clone()).unwrap_or_default(),
                 output: output.map(|output| tag_of(output).to_owned()),
             };
             if let Some(output) = output {
@@ -71,6 +75,26 @@ impl Repositories {
         self.made.get(&repository(reference)).into_iter().flatten().map(|maker| maker.id)
     }
 
+    /// The package whose image a reference names, be its tag a former one: the only maker, whatever the tag; of several the
+    /// one whose tags have the form of this one. `None` where there is none, or several could be meant.
+    #[must_use]
+    pub fn named(&self, reference: &Reference) -> Option<PackageId> {
+        match self.made.get(&repository(reference))?.as_slice() {
+            [maker] => Some(maker.id),
+            _ => self.formed(reference),
+        }
+    }
+
+    /// The package whose tags have the form of the tag of a reference, if it is one.
+    #[must_use]
+    pub fn formed(&self, reference: &Reference) -> Option<PackageId> {
+        let written = reference.tag()?;
+        let fits = |maker: &&Maker| maker.tag.as_ref().is_some_and(|tag| has_form(written, tag, &maker.hash));
+        let mut fitting = self.made.get(&repository(reference))?.iter().filter(fits);
+        let first = fitting.next()?;
+        fitting.all(|maker| maker.tag == first.tag).then_some(first.id)
+    }
+
     /// What a reference in a Dockerfile of `from` means. `own_name` says that the reference was written with `PKG_IMAGE`
     /// or `PKG_HASH`, and so changes with the names that the command line gives.
     #[must_use]
@@ -87,8 +111,8 @@ impl Repositories {
         {
             return (State::Current, Some(maker.id));
         }
-        let own = makers.iter().find(|maker| maker.id == from);
-        (State::Stale, own.or(makers.first()).map(|maker| maker.id))
+        let own = makers.iter().find(|maker| maker.id == from && own_name).map(|maker| maker.id);
+        (State::Stale, own.or_else(|| self.named(reference)).or_else(|| makers.first().map(|maker| maker.id)))
     }
 
     /// The package that makes the repository of `reference`, preferably under the same tag.

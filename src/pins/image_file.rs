@@ -15,13 +15,26 @@ use crate::image::Reference;
 use crate::path::clean;
 use crate::problem::{Problem, SourceFile};
 
+/// The characters of templates: next to a reference they say that it goes on in a way that nobody knows here. A `}` after it
+/// may as well end a flow mapping.
+const TEMPLATE: &str = "${%<>`\\~^|&*!?";
+
 /// A file with references to images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFile {
     /// The file itself.
     pub source: SourceFile,
-    /// Where references with a tag stand.
-    pub references: Vec<Range<usize>>,
+    /// The references with a tag.
+    pub references: Vec<ImageReference>,
+}
+
+/// What reads as a reference with a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageReference {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Where that with the template beside it stands, if there is one. What it means is not known then.
+    pub template: Option<Range<usize>>,
 }
 
 impl ImageFile {
@@ -81,8 +94,8 @@ pub fn image_files(root: &Path, current: &str, globs: &[String]) -> Result<Vec<I
     }
 }
 
-/// The ranges of a text that are references with a tag, outside comments.
-fn references(text: &str) -> Vec<Range<usize>> {
+/// What reads as a reference with a tag, outside comments.
+fn references(text: &str) -> Vec<ImageReference> {
     let mut found = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -92,13 +105,27 @@ fn references(text: &str) -> Vec<Range<usize>> {
             let to = line[at..end].find(|c| !is_part(c)).map_or(end, |length| at + length);
             let word = &line[at..to];
             if word.parse::<Reference>().is_ok_and(|reference| reference.tag().is_some()) {
-                found.push(start + at..start + to);
+                let (span, whole) = (at..to, whole(&line[..end], at..to));
+                let shifted = |range: Range<usize>| start + range.start..start + range.end;
+                found.push(ImageReference { span: shifted(span), template: whole.map(shifted) });
             }
             from = to;
         }
         start += line.len();
     }
     found
+}
+
+/// Where a word of a line stands with the template that is a part of it, if one is.
+fn whole(line: &str, word: Range<usize>) -> Option<Range<usize>> {
+    let before = line[..word.start].chars().next_back();
+    let after = line[word.end..].chars().next();
+    let goes_on = |character: char| TEMPLATE.contains(character) || character.is_alphanumeric();
+    let is_part = before.is_some_and(|before| goes_on(before) || "})".contains(before)) || after.is_some_and(goes_on);
+    let ends = |character: char| character.is_whitespace() || "\"'".contains(character);
+    let start = line[..word.start].trim_end_matches(|character| !ends(character)).len();
+    let end = line[word.end..].find(ends).map_or(line.len(), |length| word.end + length);
+    is_part.then_some(start..end)
 }
 
 /// Whether a reference can have this character.
@@ -133,10 +160,31 @@ mod tests {
                     # - linuxkit/runc:x\n  - \"host.example:5000/org/a:1\"\nonboot: [{name: x, image: 'o/b:2#3'}]\n\
                     files:\n  - path: etc/a\n    mode: \"0644\"\n    contents: \"it's # o/c:3\"\n";
         let file = ImageFile::parse(SourceFile::new("x.yml", text));
-        let found: Vec<&str> = file.references.iter().map(|range| &text[range.clone()]).collect();
+        let found: Vec<&str> = file.references.iter().map(|found| &text[found.span.clone()]).collect();
         assert_eq!(
             found,
             ["linuxkit/kernel:6.6.71", "linuxkit/init:abc", "host.example:5000/org/a:1", "o/b:2", "o/c:3"]
         );
+    }
+
+    #[test]
+    fn a_template_beside_a_reference_is_a_part_of_it() {
+        for (line, template) in [
+            ("image: o/a:1-${ARCH}", Some("o/a:1-${ARCH}")),
+            ("image: \"o/a:v{{.V}}\"", Some("o/a:v{{.V}}")),
+            ("- ${ORG}a:1 # x", Some("${ORG}a:1")),
+            ("- $(ORG)a:1", Some("$(ORG)a:1")),
+            ("- {{.Org}}a:1", Some("{{.Org}}a:1")),
+            ("- %ORG%a:1", Some("%ORG%a:1")),
+            ("- o/a:1<X>", Some("o/a:1<X>")),
+            ("{name: x, image: o/a:1}", None),
+            ("[o/a:1,'o/a:1']", None),
+            ("FROM=o/a:1", None),
+            ("- o/a:1\r\n", None),
+        ] {
+            let file = ImageFile::parse(SourceFile::new("x.yml", line));
+            let found = file.references.first().expect(line);
+            assert_eq!(found.template.clone().map(|range| &line[range]), template, "{line}");
+        }
     }
 }

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::image_file::ImageFile;
-use super::named::named;
 use super::{Kind, Pin, State};
 use crate::git::Tags;
 use crate::graph::{Graph, NodeReference, Repositories, State as Meaning};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::problem::SourceFile;
 use crate::workspace::build_yml::Located;
 use crate::workspace::dockerfile::ReferenceKind;
@@ -102,17 +101,8 @@ impl Lister<'_> {
         let (text, parsed) = match parsed {
             Ok(parsed) => parsed,
             Err(why) => {
-                return Pin {
-                    file: source.path.clone(),
-                    line: image.line,
-                    kind,
-                    reference: image.written.clone(),
-                    state: State::Unresolved(why.clone()),
-                    used_by: [id].into(),
-                    package: None,
-                    expected: None,
-                    tag_at: Err(why),
-                };
+                let place = Place { source, line: image.line, kind };
+                return place.unresolved(&image.written, &why, Some(id));
             }
         };
         let stands = |range: &Range<usize>| source.text.get(range.clone()) == Some(text.as_str());
@@ -175,15 +165,47 @@ impl Lister<'_> {
     }
 
     fn image_file(&self, file: &ImageFile, pins: &mut Vec<Pin>) {
-        for range in &file.references {
-            let text = &file.source.text[range.clone()];
+        for found in &file.references {
+            let text = &file.source.text[found.span.clone()];
             let Ok(parsed) = text.parse::<Reference>() else { continue };
             if parsed.tag().is_none() || self.repositories.makers(&parsed).next().is_none() {
                 continue;
             }
-            let place = Place { source: &file.source, line: 0, kind: Kind::ImageFile };
-            pins.push(self.pin(&place, Ok(range.clone()), text, &parsed, None));
+            let line = file.source.line(found.span.start);
+            let place = Place { source: &file.source, line, kind: Kind::ImageFile };
+            if let Some(whole) = &found.template {
+                pins.push(place.unresolved(&file.source.text[whole.clone()], "a template is part of it", None));
+                continue;
+            }
+            match self.one_architecture(&parsed) {
+                Some((image, suffix)) => {
+                    let why = format!("it names the image of one architecture, `{}`", suffix.trim_start_matches('-'));
+                    let mut pin = self.pin(&place, Err(why), text, &image, None);
+                    let tag = pin.expected.as_ref().and_then(Reference::tag).map(|tag| format!("{tag}{suffix}"));
+                    pin.expected = tag.map(|tag| parsed.with_tag(&tag));
+                    pins.push(pin);
+                }
+                None => pins.push(self.pin(&place, Ok(found.span.clone()), text, &parsed, None)),
+            }
         }
+    }
+
+    /// The image of which a reference names what is for one architecture, and the end of the tag that says so, if the
+    /// package has such tags.
+    fn one_architecture<'a>(&self, parsed: &'a Reference) -> Option<(Reference, &'a str)> {
+        let tag = parsed.tag().filter(|_| parsed.digest().is_none() && self.repositories.formed(parsed).is_none())?;
+        let (image, suffix) = tag.split_at(tag.rfind('-')?);
+        let architecture = suffix.strip_prefix('-')?;
+        let is_one = Platform::ARCHITECTURES.iter().any(|known| {
+            // With a variant after it, such as `v7`.
+            let variant = architecture.strip_prefix(known);
+            variant.is_some_and(|variant| {
+                let digits = variant.strip_prefix('v');
+                variant.is_empty() || digits.is_some_and(|digits| digits.parse::<u8>().is_ok())
+            })
+        });
+        let image = parsed.with_tag(image);
+        (is_one && self.repositories.formed(&image).is_some()).then_some((image, suffix))
     }
 
     /// A pin whose reference stands at `at`, if anywhere; `user` is the package it is for, with what it means there.
@@ -196,10 +218,13 @@ impl Lister<'_> {
         user: Option<(PackageId, Meaning)>,
     ) -> Pin {
         let current = |id: &PackageId| self.present(*id).is_some_and(|present| present.tag() == parsed.tag());
-        let mut makers = self.repositories.makers(parsed);
-        let is_made = makers.by_ref().next().is_some();
+        let is_made = self.repositories.makers(parsed).next().is_some();
         let found = self.repositories.makers(parsed).find(|id| current(id) && user.is_none_or(|(user, _)| user != *id));
-        let is_own = user.is_some_and(|(user, _)| self.repositories.makers(parsed).any(|id| id == user));
+        let named = self.repositories.named(parsed);
+        let is_own = user.is_some_and(|(user, _)| named == Some(user));
+        // Nothing but a Dockerfile belongs to a repository so much that any tag of an image made here is one of its own.
+        let is_foreign = user.is_none() && named.is_some_and(|id| self.present(id).is_some());
+        let is_foreign = is_foreign && self.repositories.formed(parsed).is_none();
         let meaning = match user {
             Some((_, meaning)) => meaning,
             None if !is_made => Meaning::External,
@@ -208,8 +233,7 @@ impl Lister<'_> {
         };
         let package = match meaning {
             Meaning::Current => found,
-            Meaning::Stale if is_own => user.map(|(user, _)| user),
-            Meaning::Stale => named(parsed, &self.repositories, self.tags),
+            Meaning::Stale => named.filter(|_| !is_foreign),
             _ => None,
         };
         let file = place.source.path.clone();
@@ -227,6 +251,9 @@ impl Lister<'_> {
         let tag_at = at.and_then(|range| match (parsed.tag(), parsed.digest()) {
             (_, Some(_)) => Err("it names a digest".to_owned()),
             (None, None) => Err("it has no tag".to_owned()),
+            _ if is_foreign && package.is_none() => {
+                Err("its tag has not the form of the tags that are made here, so it could be anybody's".to_owned())
+            }
             _ if is_made && package.is_none() => Err("several packages make this image".to_owned()),
             _ if package.and_then(|id| self.tags.get(id)).is_some_and(|tag| tag.outside_git) => {
                 Err("what it names is in no git repository, and its tag does not follow its content".to_owned())
@@ -257,6 +284,23 @@ struct Place<'a> {
     source: &'a SourceFile,
     line: u32,
     kind: Kind,
+}
+
+impl Place<'_> {
+    /// A pin of which nobody knows what it means.
+    fn unresolved(&self, written: &str, why: &str, user: Option<PackageId>) -> Pin {
+        Pin {
+            file: self.source.path.clone(),
+            line: self.line,
+            kind: self.kind,
+            reference: written.to_owned(),
+            state: State::Unresolved(why.to_owned()),
+            used_by: user.into_iter().collect(),
+            package: None,
+            expected: None,
+            tag_at: Err(why.to_owned()),
+        }
+    }
 }
 
 /// Where a text stands within a range, if it does so exactly once.

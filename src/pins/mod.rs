@@ -14,7 +14,6 @@
 //! |---|---|
 //! | `list` | finds the pins of Dockerfiles and build args, and says what each means |
 //! | `image_file` | finds those of image ymls |
-//! | `named` | which package a tag that is not the present one means |
 //! | `files` | the files that have them, and whose tags change with each |
 //! | `order` | which tags follow from which, and what leads round in a loop |
 //! | `repin` | what is rewritten, and the tags after it, all in memory |
@@ -28,7 +27,6 @@ mod error;
 mod files;
 mod image_file;
 mod list;
-mod named;
 mod order;
 pub mod render;
 mod repin;

@@ -180,3 +180,74 @@ fn a_glob_that_names_no_file_is_an_error() {
     assert!(ended.stderr.contains("pins::no_files"), "{}", ended.stderr);
     assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
 }
+
+#[test]
+fn what_an_image_yml_takes_from_a_template_is_named_and_left_alone() {
+    let old = "1".repeat(40);
+    let image = format!(
+        "init:\n  - linuxkit/base:{old}-${{ARCH}}\n  - linuxkit/base:v{{{{.V}}}}\n  - linuxkit/base:{old}\n  - x/y:${{TAG}}\n"
+    );
+    let monorepo = files(&[("images/x.yml.in", &image)]);
+    let fixed = monorepo.kitmake(&["pins", "fix", "--files", "images/*"]).with_code(5);
+    for what in ["images/x.yml.in:2 linuxkit/base:1111", "-${ARCH}: a template", "x.yml.in:3 linuxkit/base:v{{.V}}: a"]
+    {
+        assert!(fixed.stderr.contains(what), "{what}: {}", fixed.stderr);
+    }
+    let last = format!("linuxkit/base:{old}\n");
+    let base = format!("linuxkit/base:{}\n", tag(&monorepo, "pkg/base"));
+    assert_eq!(monorepo.read("images/x.yml.in"), image.replace(&last, &base));
+}
+
+#[test]
+fn a_tag_of_one_architecture_in_an_image_yml_is_left_alone_and_current_if_the_image_is() {
+    let old = "1".repeat(40);
+    let monorepo = files(&[("images/x.yml", &format!("- linuxkit/base:{old}-arm64\n"))]);
+    let fixed = monorepo.kitmake(&["pins", "fix", "--files", "images/*"]).with_code(5);
+    assert!(fixed.stderr.contains("names the image of one architecture, `arm64`"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("images/x.yml"), format!("- linuxkit/base:{old}-arm64\n"));
+
+    let base = tag(&monorepo, "pkg/base");
+    monorepo.write("images/x.yml", &format!("- linuxkit/base:{base}-arm64\n- linuxkit/base:{base}\n"));
+    monorepo.commit("Fix");
+    monorepo.kitmake(&["pins", "check", "--offline", "--files", "images/*"]).with_code(0);
+    monorepo.kitmake(&["pins", "fix", "--files", "images/*"]).with_code(0);
+}
+
+#[test]
+fn a_tag_of_another_form_in_an_image_yml_could_be_anybodys() {
+    let image = "init:\n  - linuxkit/base:latest\n  - linuxkit/base:v1.0\n";
+    let monorepo = files(&[("images/x.yml", image)]);
+    let fixed = monorepo.kitmake(&["pins", "fix", "--files", "images/*"]).with_code(5);
+    assert_eq!(fixed.stderr.matches("could be anybody's").count(), 2, "{}", fixed.stderr);
+    assert_eq!(monorepo.read("images/x.yml"), image);
+    // In a Dockerfile it is a former tag of the package.
+    assert_ne!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/base:old\n");
+}
+
+#[test]
+fn a_package_beside_another_that_makes_the_same_image_is_not_its_previous_generation() {
+    let old = "1".repeat(40);
+    let dockerfile = format!("FROM linuxkit/v:{old}\n");
+    let monorepo = files(&[
+        ("kitmake.yml", "packages:\n  pkg/v: [build-rt.yml]\n"),
+        ("pkg/v/build.yml", "image: v\n"),
+        ("pkg/v/Dockerfile", "FROM scratch\n"),
+        ("pkg/v/build-rt.yml", "image: v\ntag: '{{.Hash}}-rt'\ndockerfile: Dockerfile.rt\n"),
+        ("pkg/v/Dockerfile.rt", &dockerfile),
+    ]);
+    let listed = monorepo.kitmake(&["pins", "--format", "json"]).with_code(0).json();
+    let pins = listed["pins"].as_array().unwrap();
+    let pin = pins.iter().find(|pin| pin["file"] == "pkg/v/Dockerfile.rt").unwrap();
+    assert_eq!((&pin["state"], &pin["package"]), (&"stale".into(), &"pkg/v".into()));
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("follow from itself"), "{}", fixed.stderr);
+    assert_eq!(monorepo.read("pkg/v/Dockerfile.rt"), dockerfile);
+
+    monorepo.write("pkg/v/Dockerfile.rt", &format!("FROM linuxkit/v:{old}-rt\n"));
+    monorepo.commit("Name itself");
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    assert!(fixed.stderr.contains("names the package it is in"), "{}", fixed.stderr);
+    monorepo.write("pkg/v/Dockerfile.rt", "FROM linuxkit/v:anything\n");
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("several packages make this image"), "{}", fixed.stderr);
+}

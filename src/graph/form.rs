@@ -1,35 +1,14 @@
-//! Which package a tag means that is none of the present ones.
+//! What the tags of a package have in common.
 //!
 //! Several packages can make one repository, with tags that differ in what stands around the hash
 //! (`{{.Hash}}-variant`). A former tag of one of them has the same form as its present one, and that tells them apart.
 
-use crate::git::Tags;
-use crate::graph::Repositories;
-use crate::image::Reference;
-use crate::workspace::PackageId;
-
-/// The package whose tag `reference` should have; `None` where several could be meant.
-pub(super) fn named(reference: &Reference, repositories: &Repositories, tags: &Tags) -> Option<PackageId> {
-    let makers: Vec<PackageId> = repositories.makers(reference).collect();
-    let [_, _, ..] = makers[..] else { return makers.first().copied() };
-    let written = reference.tag()?;
-    let fitting = makers.iter().copied().filter(|&id| {
-        let Some(tag) = tags.get(id) else { return false };
-        let present = tag.identity.reference().ok().and_then(Reference::tag);
-        // What makes a tag dirty is in no former one.
-        let (hash, dirt) =
-            tag.hash.split_once("-dirty-").map_or((tag.hash.as_str(), None), |(hash, dirt)| (hash, Some(dirt)));
-        let dirt = dirt.map(|dirt| format!("-dirty-{dirt}")).unwrap_or_default();
-        present.is_some_and(|present| has_form(written, &present.replacen(&dirt, "", 1), hash))
-    });
-    let fitting: Vec<PackageId> = fitting.collect();
-    let present = |id: &PackageId| tags.get(*id).map(|tag| tag.identity.to_string());
-    let first = *fitting.first()?;
-    fitting.iter().all(|id| present(id) == present(&first)).then_some(first)
-}
-
 /// Whether `written` is what stands around the hash in `present`, with as many hexadecimal digits in its place.
-fn has_form(written: &str, present: &str, hash: &str) -> bool {
+pub(super) fn has_form(written: &str, present: &str, hash: &str) -> bool {
+    // What makes a tag dirty is in no former one.
+    let (hash, dirt) = hash.split_once("-dirty-").map_or((hash, None), |(hash, dirt)| (hash, Some(dirt)));
+    let dirt = dirt.map(|dirt| format!("-dirty-{dirt}")).unwrap_or_default();
+    let present = present.replacen(&dirt, "", 1);
     // A template may take a slice of the hash; its digits stand at the one place of the tag where they fit.
     let digits = (7..=hash.len()).rev().find_map(|length| present.find(hash.get(..length)?).map(|at| (at, length)));
     let Some((start, length)) = digits else { return written == present };
