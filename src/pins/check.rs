@@ -65,7 +65,9 @@ fn two_tags(pins: &[Pin]) -> impl Iterator<Item = Finding> {
             by_package.entry(package).or_default().push(pin.clone());
         }
     }
-    let several = |pins: &Vec<Pin>| pins.iter().map(tag).collect::<BTreeSet<_>>().len() > 1;
+    // The present tag may be written with an architecture.
+    let former = |pin: &Pin| tag(pin).filter(|_| pin.state != State::Current).map(|image| image.canonical());
+    let several = move |pins: &Vec<Pin>| pins.iter().map(former).collect::<BTreeSet<_>>().len() > 1;
     by_package.into_values().filter(several).map(|pins| Finding { kind: FindingKind::TwoTags, pins })
 }
 
@@ -122,5 +124,9 @@ mod tests {
         let pins = [pin("a", "t/a:old", State::Stale), pin("b", "t/a:now", State::Current)];
         assert_eq!(kinds(&pins, &Published::new()), [FindingKind::Stale, FindingKind::TwoTags]);
         assert_eq!(kinds(&pins[..1], &Published::new()), [FindingKind::Stale]);
+        let spellings = [pin("a", "t/a:old", State::Stale), pin("b", "docker.io/t/a:old", State::Stale)];
+        assert_eq!(kinds(&spellings, &Published::new()), [FindingKind::Stale, FindingKind::Stale]);
+        let other = [pin("a", "t/a:old", State::Stale), pin("b", "docker.io/t/a:older", State::Stale)];
+        assert_eq!(kinds(&other, &Published::new()).last(), Some(&FindingKind::TwoTags));
     }
 }
