@@ -3,7 +3,7 @@
 //! What `git add -u` and a commit would record is worked out beside the repository: a copy of its index, a directory of
 //! objects of its own that only borrows those of the repository, and rewritten files in a work tree of their own. So git
 //! applies its filters and attributes itself, and the repository sees nothing of it: neither its index nor its objects
-//! change, and no hook runs. All of it goes away with the value.
+//! change, and no hook runs, not even the one for a changed index. All of it goes away with the value.
 //!
 //! A submodule is what its checked-out commit is; what is rewritten inside it changes the packages of its own repository.
 
@@ -190,9 +190,12 @@ impl Repository {
 
     /// A command that works with the copies.
     fn command<'a>(&self, directory: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
-        // A shared index would be written beside the repository's own; the monitor would be started.
-        let settings = ["-c", "core.splitIndex=false", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"];
-        let mut git = command(directory, settings.into_iter().chain(arguments));
+        // A shared index would be written beside the repository's own; the monitor would be started; hooks would be told
+        // of an index that is none of theirs.
+        let settings =
+            ["core.splitIndex=false", "core.fsmonitor=false", "core.untrackedCache=false", "core.hooksPath=/dev/null"];
+        let settings = settings.into_iter().flat_map(|setting| ["-c", setting]);
+        let mut git = command(directory, settings.chain(arguments));
         git.env("GIT_INDEX_FILE", &self.index).env("GIT_OBJECT_DIRECTORY", &self.objects);
         git.env_remove("GIT_ALTERNATE_OBJECT_DIRECTORIES");
         git
@@ -230,8 +233,10 @@ impl Repository {
         while let Some(parent) = directory.parent() {
             fs::create_dir_all(self.files.join(parent))?;
             let attributes = parent.join(".gitattributes");
-            if self.top.join(&attributes).is_file() {
-                fs::copy(self.top.join(&attributes), self.files.join(&attributes))?;
+            let (source, copy) = (self.top.join(&attributes), self.files.join(&attributes));
+            // A copy has the mode of the file, by which it may not be written to again.
+            if source.is_file() && !copy.exists() {
+                fs::copy(source, copy)?;
             }
             directory = parent;
         }

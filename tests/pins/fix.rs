@@ -75,17 +75,19 @@ fn variants_of_one_image_get_the_tag_of_their_own_form() {
 #[test]
 fn image_ymls_are_rewritten_and_what_is_no_image_yml_is_not() {
     let allowed = "stale-pins:\n  - {file: pkg/kept/Dockerfile, image: 'linuxkit/base:kept', reason: proven}\n";
-    let image = "init:\n  - linuxkit/base:old\n  # - linuxkit/base:old\n  - linuxkit/other:old\nservices:\n  - name: a\n    image: \"linuxkit/base:old\"\n";
+    let old = format!("linuxkit/base:{}", "1".repeat(40));
+    let image = "init:\n  - OLD\n  # - OLD\n  - linuxkit/other:old\nservices:\n  - name: a\n    image: \"OLD\"\n"
+        .replace("OLD", &old);
     let monorepo = with(&[
         ("kitmake.yml", allowed),
         ("pkg/kept/build.yml", "image: kept\nbuildArgs: ['A=linuxkit/base:old']\n"),
         ("pkg/kept/Dockerfile", "FROM linuxkit/base:kept\n"),
-        ("images/x.yml", image),
+        ("images/x.yml", &image),
     ]);
     let fixed = monorepo.kitmake(&["pins", "fix", "--files", "**/*.yml"]).with_code(0);
     assert!(fixed.stderr.contains("rewrote 3 pins in 2 files"), "{}", fixed.stderr);
     let base = format!("linuxkit/base:{}", tag(&monorepo, "pkg/base"));
-    let expected = image.replace("linuxkit/base:old", &base).replace(&format!("# - {base}"), "# - linuxkit/base:old");
+    let expected = image.replace(&old, &base).replace(&format!("# - {base}"), &format!("# - {old}"));
     assert_eq!(monorepo.read("images/x.yml"), expected);
     assert_eq!(monorepo.read("kitmake.yml"), allowed);
 }
@@ -115,6 +117,7 @@ fn modes_and_links_stay() {
 fn what_git_makes_of_line_ends_is_what_the_tag_counts() {
     let monorepo = with(&[
         (".gitattributes", "Dockerfile text eol=crlf\n"),
+        ("pkg/.gitattributes", "*.txt text\n"),
         ("pkg/user/build.yml", "image: user\n"),
         ("pkg/user/Dockerfile", "FROM linuxkit/base:old\r\n"),
         ("pkg/top/build.yml", "image: top\n"),
@@ -122,6 +125,8 @@ fn what_git_makes_of_line_ends_is_what_the_tag_counts() {
     ]);
     monorepo.git(&["rm", "--quiet", "--cached", "-r", "."]);
     monorepo.git(&["reset", "--quiet", "--hard"]);
+    // Attributes that nobody may write to.
+    fs::set_permissions(monorepo.path(".gitattributes"), fs::Permissions::from_mode(0o444)).unwrap();
     monorepo.kitmake(&["pins", "fix"]).with_code(0);
     monorepo.commit("Fix");
     assert!(monorepo.git(&["show", "HEAD:pkg/user/Dockerfile"]).find('\r').is_none());
@@ -142,5 +147,21 @@ fn what_is_modified_counts_as_git_add_u_records_it() {
     monorepo.kitmake(&["pins", "fix"]).with_code(0);
     assert_eq!(monorepo.git(&["status", "--porcelain"]), format!("{status}\n M pkg/user/Dockerfile"));
     monorepo.git(&["commit", "--quiet", "--all", "--message", "Change and fix"]);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+}
+
+#[test]
+fn no_hook_of_the_repository_runs() {
+    let monorepo =
+        with(&[("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", "FROM linuxkit/base:old\n")]);
+    monorepo.write("pkg/base/file", "2\n");
+    let (hooks, ran) = (monorepo.path(".git/hooks"), monorepo.path(".git/ran"));
+    fs::create_dir_all(&hooks).unwrap();
+    fs::write(hooks.join("post-index-change"), format!("#!/bin/sh\n: > '{}'\n", ran.display())).unwrap();
+    fs::set_permissions(hooks.join("post-index-change"), fs::Permissions::from_mode(0o755)).unwrap();
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    assert!(!ran.exists());
+    monorepo.commit("Change and fix");
+    assert!(ran.exists(), "the hook would be seen");
     assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
 }
