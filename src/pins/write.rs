@@ -1,9 +1,10 @@
 //! Changed files: on disk, or as a diff.
 //!
-//! A file is replaced as a whole, with the mode it had; where it is named through a symbolic link, the link stays. All new
+//! A file is replaced as a whole, with the mode it had, and with its owner and group as far as that is permitted; where it is named through a symbolic link, the link stays. All new
 //! files are written beside the old ones before the first takes its place, so that a full disk changes nothing.
 
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use similar::TextDiff;
@@ -39,7 +40,18 @@ fn beside(change: &Change) -> std::io::Result<NamedTempFile> {
     let directory = change.real.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".kitmake-").tempfile_in(directory)?;
     file.write_all(change.after.as_bytes())?;
-    file.as_file().set_permissions(change.real.metadata()?.permissions())?;
+    let metadata = change.real.metadata()?;
+    let own = file.as_file().metadata()?;
+    // Each on its own: a group of one's own can be given where the owner cannot. Before the mode, of which it takes bits away.
+    let owner = (own.uid() != metadata.uid()).then_some(metadata.uid());
+    let group = (own.gid() != metadata.gid()).then_some(metadata.gid());
+    for (owner, group) in [(owner, None), (None, group)] {
+        match fchown(file.as_file(), owner, group) {
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+    }
+    file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -63,10 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_its_mode_and_the_link_to_it_and_is_left_alone_once_it_changed() {
+    fn a_file_keeps_its_mode_its_owner_and_the_link_to_it_and_is_left_alone_once_it_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         std::fs::write(&real, "old\r\n").unwrap();
+        // Only root can give a file away.
+        let _ = std::os::unix::fs::chown(&real, Some(12345), Some(54321));
+        let owner = real.metadata().map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
         std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o751)).unwrap();
         symlink("real", &link).unwrap();
         let change = Change {
@@ -79,7 +94,9 @@ mod tests {
         write(std::slice::from_ref(&change)).unwrap();
         assert_eq!(std::fs::read_to_string(&link).unwrap(), "new\r\n");
         assert!(link.symlink_metadata().unwrap().is_symlink());
-        assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o751);
+        let metadata = real.metadata().unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o751);
+        assert_eq!((metadata.uid(), metadata.gid()), owner);
         assert_eq!(write(&[change]).unwrap_err().code(), "pins::changed");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
