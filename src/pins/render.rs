@@ -49,7 +49,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
 #[must_use]
 pub fn json(pins: &[Pin], workspace: &Workspace) -> Value {
     let pins: Vec<Value> = pins.iter().map(|pin| pin_json(pin, workspace)).collect();
-    json!({ "version": VERSION, "pins": pins })
+    json!({ "schema_version": VERSION, "pins": pins })
 }
 
 fn pin_json(pin: &Pin, workspace: &Workspace) -> Value {
@@ -113,7 +113,8 @@ fn tags(pins: &[Pin]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// What is wrong, for programs. `not_asked` says why no registry was asked, or which images it cannot be told of.
+/// What is wrong, for programs. `unknown` has the images of which no registry could
+/// tell, each with the reason.
 #[must_use]
 pub fn findings_json(findings: &[Finding], unknown: &BTreeMap<String, String>, workspace: &Workspace) -> Value {
     let findings: Vec<Value> = findings
@@ -123,7 +124,7 @@ pub fn findings_json(findings: &[Finding], unknown: &BTreeMap<String, String>, w
             json!({ "kind": finding.kind, "pins": pins })
         })
         .collect();
-    json!({ "version": VERSION, "findings": findings, "unknown": unknown })
+    json!({ "schema_version": VERSION, "findings": findings, "unknown": unknown })
 }
 
 /// What a fix changes: one line for each package whose tag is carried on, or for each pin if `verbose`.
