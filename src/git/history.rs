@@ -13,7 +13,7 @@ use std::thread;
 use sha1::{Digest as _, Sha1};
 
 use super::locate::{Locator, Place};
-use super::process::{cannot_run, command, failed, limited_to, read, split_nul};
+use super::process::{cannot_run, command, failed, limited_to, read, run, split_nul};
 use super::{PackageTag, Tags};
 use crate::hex::hex;
 use crate::path::clean;
@@ -83,16 +83,22 @@ pub fn history(workspace: &Workspace, tags: &Tags, package: PackageId) -> Result
     let Some(place) = paths(workspace, package, tag)?.filter(|_| has_one) else { return Ok(None) };
     let top = &place.top;
     let limit = format!("-n{COMMITS}");
-    let log =
-        read(top, &mut command(top, limited_to(&["log", "--first-parent", "--format=%H", &limit], &place.paths)))?;
-    let text = String::from_utf8_lossy(&log);
+    let mut log = command(top, limited_to(&["log", "--first-parent", "--format=%H", &limit], &place.paths));
+    log.env("GIT_NO_LAZY_FETCH", "1");
+    let output = run(&mut log)?;
+    // It ends at the first tree that it lacks; what it wrote until then is right.
+    let broken_off = !output.status.success();
+    if broken_off && !is_partial(top)? {
+        return Err(failed(top, &log, &output.stderr));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
     let commits: Vec<&str> = text.lines().collect();
     let trees = trees(&place, &commits)?;
     let mut former: Vec<Former> = Vec::new();
     let mut end = if commits.len() < COMMITS { End::Beginning } else { End::Limit };
     let mut known = BTreeSet::from([tag.output.as_str().rsplit(':').next().unwrap_or_default().to_owned()]);
     let clean_hash = tag.hash.split("-dirty-").next().unwrap_or_default();
-    let mut lacking = false;
+    let mut lacking = broken_off;
     for (commit, ids) in commits.iter().zip(trees.chunks(place.paths.len())) {
         let Some(hash) = combined(ids) else {
             // A directory that was not there yet looks the same, and has no tag either.
@@ -197,6 +203,6 @@ fn is_shallow(top: &Path) -> Result<bool, Problem> {
 /// Whether a clone left objects out on purpose.
 fn is_partial(top: &Path) -> Result<bool, Problem> {
     let arguments = ["config", "--get-regexp", r"^remote\..*\.(promisor|partialclonefilter)$"];
-    let output = super::process::run(&mut command(top, arguments.map(OsStr::new)))?;
+    let output = run(&mut command(top, arguments.map(OsStr::new)))?;
     Ok(!output.stdout.trim_ascii().is_empty())
 }

@@ -421,3 +421,31 @@ fn packages_at_all_depths_are_found_in_one_go() {
         assert_eq!(tag.is_dirty(), path == "." || path == "n7/p", "{path}");
     }
 }
+
+#[test]
+fn a_history_whose_trees_a_partial_clone_lacks_ends_there_and_nothing_is_fetched() {
+    let sandbox = Sandbox::with_packages();
+    let origin = sandbox.base.join("origin");
+    for text in ["second\n", "third\n"] {
+        sandbox.write("r/pkg/a/x", text);
+        sandbox.commit("r");
+    }
+    let former = |sandbox: &Sandbox| {
+        let workspace = sandbox.workspace(&["pkg/a"]);
+        let ids: Vec<PackageId> = workspace.ids().collect();
+        let tags = tags(&workspace, &ids, &TagOptions::default()).unwrap();
+        let history = history(&workspace, &tags, ids[0]).unwrap().unwrap();
+        (history.former.len(), history.end)
+    };
+    assert_eq!(former(&sandbox), (2, End::Beginning));
+
+    fs::rename(sandbox.base.join("r"), &origin).unwrap();
+    sandbox.git("origin", &["config", "uploadpack.allowFilter", "true"]);
+    sandbox.git("origin", &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let url = format!("file://{}", origin.display());
+    sandbox.git(".", &["clone", "--quiet", "--filter=tree:0", &url, "r"]);
+    let objects = || sandbox.git("r", &["count-objects", "-v"]);
+    let before = objects();
+    assert_eq!(former(&sandbox), (0, End::ObjectsAbsent));
+    assert_eq!(objects(), before);
+}
