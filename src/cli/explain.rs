@@ -67,9 +67,10 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
     let mut document = Document { schema_version: 1, nodes: Vec::new() };
     for (prepared, offline) in &prepared_plans {
         let client = (!offline).then_some(&prepared.means.client);
+        let dependents = prepared.surveyed.graph.dependents();
         for node in prepared.plan.nodes.iter().filter(|node| node.selected) {
             let registry = prepared.registry.as_deref();
-            let explained = explain(&prepared.surveyed, &prepared.plan, node, registry, client, runtime);
+            let explained = explain(&prepared.surveyed, &prepared.plan, node, &dependents, registry, client, runtime);
             document.nodes.push(explained.map_err(|problem| vec![problem])?);
         }
         problems.extend(prepared.plan.problems.iter().cloned());

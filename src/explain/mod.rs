@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::graph::{Graph, State as EdgeState};
+use crate::graph::State as EdgeState;
 use crate::pipeline::Surveyed;
 use crate::plan::difference::{Comparison, together};
 use crate::plan::key::Components;
@@ -89,7 +89,7 @@ pub struct Pinned {
     pub state: EdgeState,
 }
 
-/// Explains a node of a plan. Blocks on `runtime` for the registry, and on git.
+/// Explains a node of a plan; `dependents` are those of its graph. Blocks on `runtime` for the registry, and on git.
 ///
 /// # Errors
 /// When git cannot be asked.
@@ -97,6 +97,7 @@ pub fn explain<'a>(
     surveyed: &'a Surveyed,
     plan: &'a Plan,
     node: &'a Node,
+    dependents: &[Vec<PackageId>],
     registry: Option<&str>,
     client: Option<&Client>,
     runtime: &tokio::runtime::Runtime,
@@ -133,7 +134,6 @@ pub fn explain<'a>(
     needs.sort_by(|a, b| a.node.cmp(&b.node));
     needs.dedup();
     let name = |package: PackageId| surveyed.workspace.package(package).name.as_str();
-    let direct = dependents(&surveyed.graph, node.package);
     Ok(Explanation {
         id: node.name.as_str(),
         platform: node.platform.to_string(),
@@ -147,22 +147,17 @@ pub fn explain<'a>(
         since,
         needs,
         pinned: pinned.into_iter().collect(),
-        needed_by_in_all: all_dependents(&surveyed.graph, node.package).len(),
-        needed_by: direct.into_iter().map(name).collect(),
+        needed_by_in_all: all_dependents(dependents, node.package).len(),
+        needed_by: dependents[node.package.index()].iter().copied().map(name).collect(),
     })
 }
 
-/// The packages that are built on a package.
-fn dependents(graph: &Graph, package: PackageId) -> BTreeSet<PackageId> {
-    let edges = graph.edges.iter().filter(|edge| edge.orders() && edge.to == Some(package));
-    edges.map(|edge| edge.from).collect()
-}
-
-fn all_dependents(graph: &Graph, package: PackageId) -> BTreeSet<PackageId> {
+/// The packages that are built on a package, directly or not.
+fn all_dependents(dependents: &[Vec<PackageId>], package: PackageId) -> BTreeSet<PackageId> {
     let mut found = BTreeSet::new();
     let mut open = vec![package];
     while let Some(package) = open.pop() {
-        open.extend(dependents(graph, package).into_iter().filter(|dependent| found.insert(*dependent)));
+        open.extend(dependents[package.index()].iter().filter(|&&dependent| found.insert(dependent)));
     }
     found.remove(&package);
     found

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::workspace::PackageId;
 
-use super::Graph;
+use super::{Edge, Graph};
 
 impl Graph {
     /// `packages` and all that they need, sorted.
@@ -18,7 +18,7 @@ impl Graph {
     /// `packages` and all that need them, sorted.
     #[must_use]
     pub fn with_needing(&self, packages: &[PackageId]) -> Vec<PackageId> {
-        let users = self.users();
+        let users = self.users(|_| true);
         let mut found: BTreeSet<PackageId> = packages.iter().copied().collect();
         walk(&mut found, |id| users[id.index()].clone());
         found.into_iter().collect()
@@ -27,7 +27,7 @@ impl Graph {
     /// For each of `packages` all that it needs but itself, sorted: a package of them is in it if another one needs it.
     #[must_use]
     pub fn needed(&self, packages: &[PackageId]) -> Vec<PackageId> {
-        let users = self.users();
+        let users = self.users(|_| true);
         let forward = |id: PackageId| self.directly_needed(id).collect::<Vec<_>>();
         beyond(packages, forward, |id| users[id.index()].clone())
     }
@@ -35,7 +35,7 @@ impl Graph {
     /// For each of `packages` all that needs it but itself, sorted: a package of them is in it if it needs another one.
     #[must_use]
     pub fn needing(&self, packages: &[PackageId]) -> Vec<PackageId> {
-        let users = self.users();
+        let users = self.users(|_| true);
         let back = |id: PackageId| self.directly_needed(id).collect::<Vec<_>>();
         beyond(packages, |id| users[id.index()].clone(), back)
     }
@@ -44,10 +44,16 @@ impl Graph {
         self.edges_of(id).filter_map(|edge| edge.to)
     }
 
-    /// For each package those that need it directly, sorted.
-    fn users(&self) -> Vec<Vec<PackageId>> {
+    /// For each package those that are built directly on it, sorted.
+    #[must_use]
+    pub fn dependents(&self) -> Vec<Vec<PackageId>> {
+        self.users(Edge::orders)
+    }
+
+    /// For each package those that need it directly by such edges, sorted.
+    fn users(&self, counts: impl Fn(&Edge) -> bool) -> Vec<Vec<PackageId>> {
         let mut users = vec![Vec::new(); self.order.node_count()];
-        for edge in &self.edges {
+        for edge in self.edges.iter().filter(|edge| counts(edge)) {
             if let Some(to) = edge.to {
                 users[to.index()].push(edge.from);
             }

@@ -9,9 +9,11 @@ use crate::plan::step::{Step, StepIndex, StepKind};
 
 /// The builds of a plan by their causes.
 pub(super) struct Roots {
-    roots: Vec<Root>,
+    by_weight: Vec<Root>,
     /// Builds that are told by a root: itself, and what waits for it.
     told: BTreeSet<String>,
+    /// By the nodes that roots build, how many packages each root pulls in.
+    pulled_in: BTreeMap<usize, usize>,
 }
 
 /// A package whose build waits for no other one, and on whose image others are built.
@@ -35,6 +37,7 @@ impl Roots {
         let mut roots_of: Vec<BTreeSet<usize>> = Vec::with_capacity(plan.steps.len());
         let mut dependents: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut found: BTreeMap<String, Root> = BTreeMap::new();
+        let mut root_nodes: Vec<usize> = Vec::new();
         for (position, step) in plan.steps.iter().enumerate() {
             if step.kind() != StepKind::Build {
                 roots_of.push(BTreeSet::new());
@@ -44,6 +47,7 @@ impl Roots {
             let mut roots: BTreeSet<usize> = needs.flat_map(|index| roots_of[index.index()].iter().copied()).collect();
             if roots.is_empty() {
                 roots.insert(position);
+                root_nodes.extend(step.node);
                 let root = found.entry(package(step)).or_insert_with(|| Root {
                     package: package(step),
                     platforms: BTreeSet::new(),
@@ -67,14 +71,19 @@ impl Roots {
         };
         let told = plan.steps.iter().zip(&roots_of).filter(|(_, roots)| is_told(roots));
         let told = told.map(|(step, _)| step.id.clone()).collect();
+        let pulled_in = root_nodes.into_iter().filter_map(|node| {
+            let root = found.get(plan.nodes[node].name.as_str())?;
+            (root.dependents > 0).then_some((node, root.dependents))
+        });
+        let pulled_in = pulled_in.collect();
         let mut roots: Vec<Root> = found.into_values().collect();
         roots.sort_by(|a, b| b.dependents.cmp(&a.dependents).then_with(|| a.package.cmp(&b.package)));
-        Self { roots, told }
+        Self { by_weight: roots, told, pulled_in }
     }
 
     /// Those that others are built on.
     pub(super) fn with_dependents(&self) -> impl Iterator<Item = &Root> {
-        self.roots.iter().filter(|root| root.dependents > 0)
+        self.by_weight.iter().filter(|root| root.dependents > 0)
     }
 
     /// Whether a step is told by [`with_dependents`](Self::with_dependents).
@@ -84,11 +93,8 @@ impl Roots {
 
     /// ` -> 23 packages`, if the step is a root that pulls in any.
     pub(super) fn pulled_in_by(&self, step: &Step) -> String {
-        let builds = |root: &&Root| {
-            step.kind() == StepKind::Build
-                && root.platforms.iter().any(|platform| step.title == format!("{} {platform}", root.package))
-        };
-        let root = self.with_dependents().find(builds);
-        root.map(|root| format!(" -> {}", plural(root.dependents, "package"))).unwrap_or_default()
+        let built = step.node.filter(|_| step.kind() == StepKind::Build);
+        let packages = built.and_then(|node| self.pulled_in.get(&node));
+        packages.map(|&packages| format!(" -> {}", plural(packages, "package"))).unwrap_or_default()
     }
 }
