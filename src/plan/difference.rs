@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::key::Components;
 use super::node::Place;
-use super::record::{Directory, Record, Unsaid, as_recorded, deepest, directory_at, is_below};
+use super::record::{
+    Directory, Record, Unsaid, as_recorded, deepest, directory_at, is_below, is_hashed, recorded_args,
+};
 
 /// More files than this are told by their directories.
 const FILES: usize = 8;
@@ -68,7 +70,7 @@ pub enum Difference {
     },
     /// The text of the Dockerfile.
     DockerfileText,
-    /// A build arg.
+    /// A build arg, as a record has it: most values are only hashes.
     BuildArg {
         /// Its name.
         name: String,
@@ -164,11 +166,13 @@ pub fn compare(record: &Record, here: &Components) -> Vec<Difference> {
     let values = |map: &BTreeMap<String, String>| {
         map.iter().map(|(name, value)| (name.clone(), as_recorded(value).into_owned())).collect::<BTreeMap<_, _>>()
     };
-    found.extend(changes(&there.build_args, &values(&here.build_args)).map(|(name, was, is)| Difference::BuildArg {
-        name,
-        was,
-        is,
-    }));
+    found.extend(
+        changes(&there.build_args, &recorded_args(&here.build_args)).map(|(name, was, is)| Difference::BuildArg {
+            name,
+            was,
+            is,
+        }),
+    );
     found.extend(changes(&there.labels, &values(&here.labels)).map(|(name, was, is)| Difference::Label {
         name,
         was,
@@ -316,6 +320,14 @@ impl fmt::Display for Difference {
             }
             Self::Dockerfile { was, is } => write!(f, "Dockerfile: {was} -> {is}"),
             Self::DockerfileText => f.write_str("text of the Dockerfile"),
+            Self::BuildArg { name, was, is } if was.iter().chain(is).any(|value| is_hashed(value)) => {
+                let change = match (was, is) {
+                    (None, _) => "added",
+                    (_, None) => "removed",
+                    _ => "another value",
+                };
+                write!(f, "build arg {name}: {change}")
+            }
             Self::BuildArg { name, was, is } => {
                 let [was, is] = apart(was.as_deref(), is.as_deref());
                 write!(f, "build arg {name}: {was} -> {is}")
@@ -403,7 +415,8 @@ mod tests {
         is.extra_sources = vec![("common".to_owned(), "8".repeat(40))];
         is.dockerfile = "Dockerfile.dev".to_owned();
         is.dockerfile_text = "7".repeat(64);
-        is.build_args = [("A".to_owned(), "2\n3".to_owned()), ("B".to_owned(), String::new())].into();
+        let init = ("INIT".to_owned(), "t/init:1".to_owned());
+        is.build_args = [("A".to_owned(), "2\n3".to_owned()), ("B".to_owned(), String::new()), init].into();
         is.labels = [("l".to_owned(), "x".to_owned())].into();
         is.network = true;
         is.docker_images = [("a.tar".to_owned(), vec!["i@sha256:1".to_owned()])].into();
@@ -418,8 +431,9 @@ mod tests {
                 "extra source common: tree 111111111111 -> 888888888888",
                 "Dockerfile: Dockerfile -> Dockerfile.dev",
                 "text of the Dockerfile",
-                "build arg A: `1` -> `2\\n3`",
-                "build arg B: none -> ``",
+                "build arg A: another value",
+                "build arg B: added",
+                "build arg INIT: none -> `t/init:1`",
                 "label l: none -> `x`",
                 "network: none -> allowed",
                 "docker images a.tar: none -> i@sha256:1",

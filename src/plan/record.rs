@@ -2,8 +2,9 @@
 //!
 //! A label travels with the image to every place, and needs nothing of a registry. It also travels in the request of each
 //! build and in the configuration of the image, so it is bounded: where the files outside git are too many, one hash per
-//! directory stands for them, of as few directories as it takes, and a long value is only hashed. Reading trusts
-//! neither size nor content: what does not agree with the key of the image says nothing.
+//! directory stands for them, of as few directories as it takes, and a long value is only hashed. So is every build arg
+//! that need not be public: whoever may pull an image reads its labels. Reading trusts neither size nor content: what does
+//! not agree with the key of the image says nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,21 +12,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::key::Components;
+use crate::image::Reference;
 use crate::presence::KeyLabel;
 
 /// The most that is written, in bytes.
 const LIMIT: usize = 32 << 10;
 /// The longest value that is written as it is.
 const LONGEST_VALUE: usize = 512;
-/// What stands before the hash of a longer one.
+/// What stands before the hash of another one.
 const HASHED: &str = "blake3:";
+/// Build args that say no more of a package than its image does.
+const PRESETS: [&str; 5] = ["GOPKGVERSION", "PKG_HASH", "PKG_IMAGE", "REVISION", "SOURCE"];
 
 /// The components of an image, as far as they fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The hash of the key that they were made into.
     key: String,
-    /// All of them, but for long values and for the files of `directories`.
+    /// All of them, but for values that are only hashed and for the files of `directories`.
     #[serde(flatten)]
     components: Components,
     /// Directories of the context whose files outside git are told together.
@@ -168,24 +172,46 @@ fn grouped(files: &BTreeMap<String, String>, depth: usize) -> (BTreeMap<String, 
     (single.map(|(path, content)| (path.clone(), content.clone())).collect(), directories)
 }
 
-/// A value as a record has it: a long one is only hashed.
+/// A value of a label as a record has it: a long one is only hashed.
 #[must_use]
 pub fn as_recorded(value: &str) -> Cow<'_, str> {
     if value.len() <= LONGEST_VALUE {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(format!("{HASHED}{}", blake3::hash(value.as_bytes()).to_hex()))
+    Cow::Owned(hashed(value))
+}
+
+/// Build args as a record has them: presets and names of images as they are, of all others a hash.
+#[must_use]
+pub fn recorded_args(args: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let recorded = |name: &str, value: &str| {
+        if PRESETS.contains(&name) || names_image(value) { as_recorded(value).into_owned() } else { hashed(value) }
+    };
+    args.iter().map(|(name, value)| (name.clone(), recorded(name, value))).collect()
+}
+
+/// Whether a recorded value is a hash.
+#[must_use]
+pub fn is_hashed(recorded: &str) -> bool {
+    recorded.starts_with(HASHED)
+}
+
+fn hashed(value: &str) -> String {
+    format!("{HASHED}{}", blake3::hash(value.as_bytes()).to_hex())
+}
+
+/// Whether a value is `org/image:tag`. Without an organisation it may as well be a name with a password.
+fn names_image(value: &str) -> bool {
+    value.contains('/') && value.parse::<Reference>().is_ok_and(|image| image.tag().is_some())
 }
 
 fn abridged(components: &Components) -> Components {
-    let values = |map: &BTreeMap<String, String>| {
-        map.iter().map(|(name, value)| (name.clone(), as_recorded(value).into_owned())).collect()
-    };
-    Components { build_args: values(&components.build_args), labels: values(&components.labels), ..components.clone() }
+    let labels = components.labels.iter().map(|(name, value)| (name.clone(), as_recorded(value).into_owned()));
+    Components { build_args: recorded_args(&components.build_args), labels: labels.collect(), ..components.clone() }
 }
 
 fn is_abridged(components: &Components) -> bool {
-    components.build_args.values().chain(components.labels.values()).any(|value| value.starts_with(HASHED))
+    components.build_args.values().chain(components.labels.values()).any(|value| is_hashed(value))
 }
 
 #[cfg(test)]
@@ -200,9 +226,15 @@ mod tests {
         components
     }
 
+    fn public_args() -> BTreeMap<String, String> {
+        let args = [("PKG_HASH", "0123"), ("SOURCE", "https://example.org/r"), ("INIT", "org/init:0123")];
+        args.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
     #[test]
     fn a_record_reads_back_whole() {
-        let components = with_files(20);
+        let mut components = with_files(20);
+        components.build_args = public_args();
         let text = Record::label(&components).unwrap();
         let record = Record::parse(&text, &components.label()).unwrap();
         assert_eq!(record.components(), &components);
@@ -234,15 +266,33 @@ mod tests {
     #[test]
     fn a_long_value_is_hashed() {
         let mut components = components();
-        components.build_args.insert("LONG".to_owned(), "x".repeat(100_000));
+        components.labels.insert("long".to_owned(), "x".repeat(100_000));
         let text = Record::label(&components).unwrap();
         let record = Record::parse(&text, &components.label()).unwrap();
-        assert_eq!(record.components().build_args["LONG"], as_recorded(&"x".repeat(100_000)));
+        assert_eq!(record.components().labels["long"], as_recorded(&"x".repeat(100_000)));
+    }
+
+    #[test]
+    fn build_args_are_hashed_but_for_presets_and_names_of_images() {
+        let mut components = components();
+        components.build_args = public_args();
+        let secrets = ["hunter2", "user:hunter2", "https://user:hunter2@example.org/r", "hunter2/path"];
+        for (n, secret) in secrets.into_iter().enumerate() {
+            components.build_args.insert(format!("ARG{n}"), secret.to_owned());
+        }
+        let text = Record::label(&components).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        let record = Record::parse(&text, &components.label()).unwrap();
+        let recorded = &record.components().build_args;
+        assert_eq!(recorded["ARG0"], hashed("hunter2"));
+        for (name, value) in public_args() {
+            assert_eq!(recorded[&name], value);
+        }
     }
 
     #[test]
     fn what_is_no_record_of_the_image_says_nothing() {
-        let components = components();
+        let components = Components { build_args: public_args(), ..components() };
         let (key, text) = (components.label(), Record::label(&components).unwrap());
         let other = KeyLabel { name: "other/image".to_owned(), ..key.clone() };
         let newer = KeyLabel { hash: "0".repeat(64), ..key.clone() };

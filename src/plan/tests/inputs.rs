@@ -37,8 +37,8 @@ fn an_outdated_image_says_which_component_differs_once_it_is_asked() {
     assert_eq!(comparison(&world).unsaid, Some(Unsaid::NotAsked));
 
     world.facts.components.insert(digest, Fact::Yes(label));
-    let differs =
-        vec![Difference::BuildArg { name: "X".to_owned(), was: Some("old".to_owned()), is: Some("new".to_owned()) }];
+    let hash = |value: &str| Some(format!("blake3:{}", blake3::hash(value.as_bytes()).to_hex()));
+    let differs = vec![Difference::BuildArg { name: "X".to_owned(), was: hash("old"), is: hash("new") }];
     assert_eq!(comparison(&world), Comparison { place: Place::Index, differs, unsaid: None });
     assert_eq!(world.state("a"), State::Outdated);
     assert!(world.plan().more.is_empty());
@@ -53,7 +53,7 @@ fn what_an_image_does_not_say_properly_is_never_guessed() {
         (Fact::Unknown(refused()), Unsaid::Unknown),
         (Fact::Yes("{".to_owned()), Unsaid::Malformed),
         (Fact::Yes(label.replace("t/a", "t/b")), Unsaid::Malformed),
-        (Fact::Yes(label.replace("old", "older")), Unsaid::Malformed),
+        (Fact::Yes(label.replace("\"version\":1", "\"version\":2")), Unsaid::Malformed),
     ] {
         world.facts.components.insert(digest.clone(), answer);
         let comparison = comparison(&world);
