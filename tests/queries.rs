@@ -152,3 +152,16 @@ fn what_a_change_would_spread_to_is_no_plan() {
     let unknown = monorepo.kitmake(&["plan", "--assume-changed", "tools/bsae"]).with_code(2);
     assert!(unknown.stderr.contains("did you mean `tools/base`?"), "{}", unknown.stderr);
 }
+
+#[test]
+fn what_is_asked_of_nothing_or_of_no_platform_is_said_plainly() {
+    let monorepo = Monorepo::with_files(&[("README.md", "nothing\n")]);
+    let empty = monorepo.kitmake(&["deps", "."]).with_code(2);
+    assert!(empty.stderr.contains("no packages below"), "{}", empty.stderr);
+    let monorepo = Monorepo::new();
+    let wrong = monorepo.kitmake(&["explain", "pkg/init@foo"]).with_code(2);
+    assert!(wrong.stderr.contains("`foo` in `pkg/init@foo` is no platform"), "{}", wrong.stderr);
+    let help = monorepo.kitmake(&["explain", "--help"]).with_code(0).stdout;
+    assert!(!help.contains("[default: pkg"), "{help}");
+    monorepo.kitmake(&["explain"]).with_code(2);
+}

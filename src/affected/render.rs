@@ -1,5 +1,6 @@
 //! What differs, for people, for programs and for scripts.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -83,15 +84,27 @@ pub fn text(affected: &Affected, since: Named<'_>) -> String {
     let rows = affected.followers.iter().map(|it| [it.name.to_string(), format!("on {}", it.on), String::new()]);
     table(&mut text, rows.collect());
     if !affected.stale.is_empty() {
-        let _ = writeln!(text, "pins that went stale: {}", affected.stale.len());
+        let _ = writeln!(text, "pins that went stale: {}", stale_places(affected));
     }
-    let rows = affected.stale.iter().map(|pin| {
+    // Packages may share a Dockerfile: what stands there is one pin, and of all of them.
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for pin in &affected.stale {
         let now = pin.current.as_deref().and_then(|current| current.rsplit(':').next());
         let now = now.map(|tag| format!(", now {}", tag.get(..12).unwrap_or(tag))).unwrap_or_default();
-        [pin.name.to_string(), format!("{}:{}", pin.file, pin.line), format!("{}{now}", pin.reference)]
-    });
-    table(&mut text, rows.collect());
+        let (at, said) = (format!("{}:{}", pin.file, pin.line), format!("{}{now}", pin.reference));
+        match rows.iter_mut().find(|row| row[1] == at && row[2] == said) {
+            Some(row) => row[0] = format!("{}, {}", row[0], pin.name),
+            None => rows.push([pin.name.to_string(), at, said]),
+        }
+    }
+    table(&mut text, rows);
     text
+}
+
+/// How many places the stale pins stand at.
+fn stale_places(affected: &Affected) -> usize {
+    let places = affected.stale.iter().map(|pin| (&pin.file, pin.line, &pin.reference));
+    places.collect::<BTreeSet<_>>().len()
 }
 
 /// A reason in a few words.

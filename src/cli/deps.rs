@@ -10,6 +10,8 @@ use super::{Ended, exit};
 use crate::graph::{Edge, render};
 use crate::image::Platform;
 use crate::pipeline;
+use crate::problem::Problem;
+use crate::workspace::PackageId;
 
 /// Arguments of `deps` and `rdeps`.
 #[derive(Debug, Args)]
@@ -82,14 +84,32 @@ pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Di
         (Direction::Uses, true) => graph.edges_to(&graph.with_needing(selected)),
     };
     edges.retain(|edge| edge.to.is_some() || args.external);
-    if edges.is_empty() && surveyed.nothing.is_none() {
+    let looked_at = match (direction, args.transitive) {
+        (Direction::Needs, true) => graph.with_needed(selected),
+        _ => selected.clone(),
+    };
+    let of_these = unread(&surveyed, &looked_at);
+    let follows_users = args.selectors.iter().any(|selector| selector.trim_start_matches('!').starts_with("..."));
+    if direction == Direction::Uses || follows_users {
+        // Whoever cannot be read may need them, too.
+        let others: Vec<PackageId> = surveyed.workspace.ids().filter(|id| !looked_at.contains(id)).collect();
+        for problem in unread(&surveyed, &others) {
+            output.warning(&problem);
+        }
+    }
+    if edges.is_empty() && surveyed.nothing.is_none() && of_these.is_empty() {
         output.say(match direction {
             Direction::Needs => "it needs no package of this workspace\n",
             Direction::Uses => "no package of this workspace needs it\n",
         });
     }
     print(&surveyed, output, &edges, args.format)?;
-    Ok(exit::DONE)
+    if of_these.is_empty() { Ok(exit::DONE) } else { Err(of_these) }
+}
+
+/// Why nobody knows what some of these packages need.
+pub(super) fn unread(surveyed: &pipeline::Surveyed, packages: &[PackageId]) -> Vec<Problem> {
+    packages.iter().flat_map(|&id| surveyed.workspace.package(id).unread()).cloned().collect()
 }
 
 /// The same for all verbs that print edges.
@@ -98,7 +118,7 @@ pub(super) fn print(
     output: &Output,
     edges: &[&Edge],
     format: Format,
-) -> Result<(), Vec<crate::problem::Problem>> {
+) -> Result<(), Vec<Problem>> {
     output.data(&match format {
         Format::Text => render::edges_text(&surveyed.workspace, edges),
         Format::Json => output::json(&render::edges_json(&surveyed.workspace, edges)),

@@ -17,7 +17,7 @@ use crate::problem::{Class, Fault, Problem};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(mut_arg("selectors", |selectors| selectors.help("What to explain; needed")), after_help = "Examples:
   kitmake explain pkg/init
   kitmake explain pkg/init@linux/arm64 pkg/runc@arm64 --format json
 
@@ -37,6 +37,12 @@ enum ExplainError {
     #[error("nothing to explain is named")]
     #[diagnostic(code(explain::nothing), help("name packages, such as `kitmake explain pkg/init`"))]
     Nothing,
+    #[error("`{platform}` in `{selector}` is no platform")]
+    #[diagnostic(
+        code(explain::no_platform),
+        help("behind `@` stands a platform such as `linux/arm64`, or an architecture such as `arm64`")
+    )]
+    NoPlatform { selector: String, platform: String },
 }
 
 impl Fault for ExplainError {
@@ -50,9 +56,18 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
         return Err(vec![ExplainError::Nothing.into()]);
     }
     // Each platform that is named is a plan of its own, since it is wanted of those packages only.
+    let (root, _) = place.root().map_err(|problem| vec![problem])?;
     let mut asked: BTreeMap<Option<Platform>, Vec<String>> = BTreeMap::new();
     for selector in &args.planning.selectors {
-        let (selector, platform) = split(selector);
+        let (name, platform) = split(selector);
+        if platform.is_none()
+            && let Some(suffix) = no_platform(name)
+            && !root.join(name).exists()
+        {
+            let (selector, platform) = (selector.clone(), suffix.to_owned());
+            return Err(vec![ExplainError::NoPlatform { selector, platform }.into()]);
+        }
+        let selector = name;
         asked.entry(platform).or_default().push(selector.to_owned());
     }
     let mut problems: Vec<Problem> = Vec::new();
@@ -93,6 +108,12 @@ fn split(selector: &str) -> (&str, Option<Platform>) {
         Some(platform) => (package, Some(platform)),
         None => (selector, None),
     }
+}
+
+/// What stands behind the last `@` of a plain name and was meant as a platform: neither a digest nor part of a revision or glob.
+fn no_platform(selector: &str) -> Option<&str> {
+    let (_, suffix) = selector.rsplit_once('@').filter(|(package, _)| !package.is_empty())?;
+    (!suffix.contains(':') && !selector.contains(['[', '*', '{', '?'])).then_some(suffix)
 }
 
 #[cfg(test)]

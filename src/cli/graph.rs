@@ -61,9 +61,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let selected = (!whole).then_some(&surveyed.selected[..]);
     for id in workspace.ids().filter(|id| selected.is_none_or(|selected| selected.contains(id))) {
         let package = workspace.package(id);
-        // A template that is not rendered has no references yet; other missing Dockerfiles are errors of a plan.
-        let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
-        package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
+        // Nobody knows what they need; only a plan fails for it.
+        let unknown = package.problems.iter().chain(&package.dockerfile_problem);
+        package.warnings.iter().chain(unknown).for_each(|warning| output.warning(warning));
     }
     let text = match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::deps::{Format, print};
+use super::deps::{Format, print, unread};
 use super::options::Place;
 use super::output::Output;
 use super::tag_args::TagArgs;
@@ -53,10 +53,19 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
     let select = |selector: &String| {
         pipeline::select(&surveyed.workspace, &surveyed.graph, std::slice::from_ref(selector), &current, &read)
     };
-    let (from, to) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
+    let ((from, no_from), (to, no_to)) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
+    no_from.iter().chain(&no_to).for_each(|nothing| output.say(&format!("{nothing}\n")));
     let chain = surveyed.graph.path(&from, &to);
     print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;
     let (a, b) = (&args.from, &args.to);
+    let unread = unread(&surveyed, &surveyed.graph.with_needed(&from));
+    if chain.is_none() && !unread.is_empty() {
+        output.say(&format!("it is not known whether `{a}` needs `{b}`: something between them cannot be read\n"));
+        return Err(unread);
+    }
+    for problem in &unread {
+        output.warning(problem);
+    }
     match &chain {
         Some(chain) if chain.is_empty() => output.say(&format!("`{a}` and `{b}` have a package in common\n")),
         Some(_) => {}

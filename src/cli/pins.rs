@@ -1,6 +1,6 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -20,10 +20,15 @@ use crate::pipeline;
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::settings::{parse_registry, registry, registry_options};
-use crate::workspace::{self, PackageId, Workspace};
+use crate::workspace::{self, Package, PackageId, Workspace};
 
 /// How many images are asked about at once.
 const AT_ONCE: usize = 16;
+
+const FIX_HELP: &str = "\
+PKG is a selector of the packages whose tags are carried on, not of the files that are written:
+  kitmake pins fix tools/base      the new tag of tools/base into all that names it, and so on from there
+  kitmake pins fix '!tools/base'   the tags of all others, also into the files of tools/base";
 
 /// Arguments of `pins`.
 #[derive(Debug, Args)]
@@ -40,6 +45,7 @@ enum PinsVerb {
     /// Say what is wrong with them: exit code 5 if anything is
     Check(CheckArgs),
     /// Write the tags that packages will have after the next commit into all files that name them
+    #[command(after_help = FIX_HELP)]
     Fix(FixArgs),
 }
 
@@ -156,11 +162,14 @@ impl Read {
     }
 
     /// The pins of the packages that are selected, and of the image ymls.
-    fn pins(&self, selectors: &[String]) -> Result<Vec<Pin>, Problem> {
+    fn pins(&self, output: &Output, selectors: &[String]) -> Result<Vec<Pin>, Problem> {
         let mut future = Future::new()?;
         let tags = pins::committed(&self.workspace, &self.tags, &TagOptions::default(), &mut future, false)?;
         let graph = self.graph(&tags);
-        let selected = self.selected(selectors, &graph)?;
+        let (selected, nothing) = self.selected(selectors, &graph)?;
+        if let Some(nothing) = nothing {
+            output.say(&format!("{nothing}\n"));
+        }
         let mut pins = pins::list(&self.workspace, &tags, &graph, &self.images);
         if let Some(selected) = selected {
             pins.retain(|pin| pin.used_by.is_empty() || pin.used_by.iter().any(|id| selected.contains(id)));
@@ -168,12 +177,17 @@ impl Read {
         Ok(pins)
     }
 
-    /// `None` for everything.
-    fn selected(&self, selectors: &[String], graph: &Graph) -> Result<Option<Vec<PackageId>>, Problem> {
+    /// `None` for everything; and why nothing is selected, where that is no mistake.
+    fn selected(
+        &self,
+        selectors: &[String],
+        graph: &Graph,
+    ) -> Result<(Option<Vec<PackageId>>, Option<String>), Problem> {
         if selectors.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
         }
-        pipeline::select(&self.workspace, graph, selectors, &self.current, &self.options).map(Some)
+        let (selected, nothing) = pipeline::select(&self.workspace, graph, selectors, &self.current, &self.options)?;
+        Ok((Some(selected), nothing))
     }
 
     fn graph(&self, tags: &Tags) -> Graph {
@@ -182,17 +196,13 @@ impl Read {
 
     /// What cannot be read, and so has pins that nobody has looked at.
     fn unread(&self) -> Vec<Problem> {
-        let packages = self.workspace.packages.iter();
-        let unread = packages.flat_map(|package| {
-            package.problems.iter().chain(package.dockerfile_problem.iter().filter(|_| package.template.is_none()))
-        });
-        unread.cloned().collect()
+        self.workspace.packages.iter().flat_map(Package::unread).cloned().collect()
     }
 }
 
 fn list(place: &Place, output: &Output, args: &ListArgs) -> Ended {
     let read = Read::new(place, output, &args.reading)?;
-    let pins = read.pins(&args.selectors).map_err(|problem| vec![problem])?;
+    let pins = read.pins(output, &args.selectors).map_err(|problem| vec![problem])?;
     read.unread().iter().for_each(|problem| output.warning(problem));
     output.data(&match args.format {
         Format::Text => render::text(&pins, &read.workspace, output.verbose > 0),
@@ -204,7 +214,10 @@ fn list(place: &Place, output: &Output, args: &ListArgs) -> Ended {
 fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) -> Ended {
     let one = |problem| vec![problem];
     let read = Read::new(place, output, &args.reading)?;
-    let pins = read.pins(&args.selectors).map_err(one)?;
+    let pins = read.pins(output, &args.selectors).map_err(one)?;
+    if args.selectors.is_empty() && read.unread().is_empty() {
+        output.say(&needless(&pins, &read.workspace));
+    }
     let images = pins::to_be_asked(&pins);
     let published = if args.offline {
         if !images.is_empty() {
@@ -240,6 +253,20 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
 }
 
+/// The stale pins that kitmake.yml allows and that nobody has any longer.
+fn needless(pins: &[Pin], workspace: &Workspace) -> String {
+    let allowed = |pin: &&Pin| matches!(pin.state, pins::State::Allowed(_));
+    let mut text = String::new();
+    for entry in &workspace.config.stale_pins {
+        if !pins.iter().filter(allowed).any(|pin| entry.allows(&pin.file, &pin.reference)) {
+            let of = entry.image.as_ref().map(|image| format!(" to {image}")).unwrap_or_default();
+            let file = &entry.file;
+            let _ = writeln!(text, "warning: kitmake.yml: `stale-pins` allows pins of {file}{of}, and none is stale");
+        }
+    }
+    text
+}
+
 fn former(count: usize) -> String {
     if count == 1 { "1 former tag".to_owned() } else { format!("any of {count} former tags") }
 }
@@ -256,7 +283,11 @@ async fn ask(images: impl IntoIterator<Item = Reference>, client: &Client, regis
 fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
     let one = |problem| vec![problem];
     let read = Read::new(place, output, &args.reading)?;
-    let selected = read.selected(&args.selectors, &read.graph(&read.tags)).map_err(one)?;
+    let (selected, nothing) = read.selected(&args.selectors, &read.graph(&read.tags)).map_err(one)?;
+    let names_some = nothing.is_none();
+    if let Some(nothing) = nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     let request = pins::Request {
         workspace: &read.workspace,
         tags: &read.tags,
@@ -275,10 +306,43 @@ fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
         output.data(&render::fixed_text(&repinned, output.verbose > 0))?;
     }
     output.say(&said(&repinned, args.dry_run));
-    read.unread().iter().for_each(|problem| output.warning(problem));
+    if repinned.changes.is_empty()
+        && names_some
+        && let Some(selected) = &selected
+    {
+        let pins = read.pins(output, &args.selectors).map_err(one)?;
+        output.say(&elsewhere(&pins, selected, &read.workspace));
+    }
+    let unread = read.unread();
+    for problem in &unread {
+        output.warning(problem);
+    }
+    if !unread.is_empty() {
+        output.say("what cannot be read may have stale pins, too\n");
+    }
     let is_finding = |reason: &KeptReason| !matches!(reason, KeptReason::Own);
     let left = repinned.kept.iter().any(|kept| is_finding(&kept.reason));
-    Ok(if left { exit::TO_DO } else { exit::DONE })
+    Ok(if left || !unread.is_empty() { exit::TO_DO } else { exit::DONE })
+}
+
+/// The stale tags that the files of selected packages have of others: no tag of theirs is carried on.
+fn elsewhere(pins: &[Pin], selected: &[PackageId], workspace: &Workspace) -> String {
+    let name = |id: PackageId| workspace.package(id).name.to_string();
+    let mut named: BTreeMap<PackageId, BTreeSet<String>> = BTreeMap::new();
+    for pin in pins.iter().filter(|pin| pin.state == pins::State::Stale && pin.tag_at.is_ok()) {
+        let Some(package) = pin.package.filter(|package| !selected.contains(package)) else { continue };
+        for &user in pin.used_by.iter().filter(|user| selected.contains(user)) {
+            named.entry(user).or_default().insert(name(package));
+        }
+    }
+    let mut text = String::new();
+    for (user, packages) in named {
+        let packages: Vec<String> = packages.into_iter().collect();
+        let (user, all, listed) = (name(user), packages.join(" "), packages.join(", "));
+        let _ =
+            writeln!(text, "`{user}` names stale tags of {listed}: `kitmake pins fix {all}` brings them up to date");
+    }
+    text
 }
 
 /// What was done, what is left, and what to do now.

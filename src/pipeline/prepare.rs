@@ -179,6 +179,7 @@ fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<P
         AssumeMissing::Everything => surveyed.workspace.ids().collect(),
         AssumeMissing::These(selectors) => {
             select(&surveyed.workspace, &surveyed.graph, selectors, &settings.current, &settings.workspace)?
+                .0
                 .into_iter()
                 .collect()
         }

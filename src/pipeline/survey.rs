@@ -137,16 +137,19 @@ pub fn spread(question: &Survey<'_>, builder: &Platform) -> Result<Result<Spread
     pins::spread::spread(Assumed { workspace, tags, graph, changed }).map(Ok)
 }
 
-/// The packages that further selectors name, sorted; with `!` alone, all others. `read` is how the workspace was read.
+/// The packages that further selectors name, sorted; with `!` alone, all others. And why these are none, where that is no
+/// mistake. `read` is how the workspace was read.
 pub fn select(
     workspace: &Workspace,
     graph: &Graph,
     selectors: &[String],
     current: &str,
     read: &workspace::Options,
-) -> Result<Vec<PackageId>, Problem> {
+) -> Result<(Vec<PackageId>, Option<String>), Problem> {
     let named = selector::named(workspace, &selectors_or(selectors, "."), current, None)?;
-    named.select(graph, &compare::changed(workspace, graph, &named, read)?)
+    let selected = named.select(graph, &compare::changed(workspace, graph, &named, read)?)?;
+    let nothing = selected.is_empty().then(|| named.nothing());
+    Ok((selected, nothing))
 }
 
 fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {

@@ -133,6 +133,12 @@ impl Package {
             warnings: Vec::new(),
         }
     }
+
+    /// Why nobody knows what it names, if its files cannot be read. A Dockerfile that is yet to be made from its template names
+    /// nothing so far.
+    pub fn unread(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().chain(self.dockerfile_problem.iter().filter(|_| self.template.is_none()))
+    }
 }
 
 /// All packages below a root.

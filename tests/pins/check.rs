@@ -100,3 +100,44 @@ fn what_cannot_be_read_is_no_clean_bill() {
     let checked = monorepo.kitmake(&["pins", "check", "--offline"]).with_code(3);
     assert!(checked.stderr.contains("pkg/a/Dockerfile") && checked.stderr.contains("pkg/b/build.yml"), "{checked:?}");
 }
+
+#[test]
+fn what_cannot_be_read_is_neither_fixed_nor_free_of_needs() {
+    let base = [("tools/base/build.yml", "image: base\n"), ("tools/base/Dockerfile", "FROM scratch\n")];
+    let user = [("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", "FROM scratch AS\n")];
+    let monorepo = Monorepo::with_files(&[base, user].concat());
+    let fixed = monorepo.kitmake(&["pins", "fix"]).with_code(5);
+    assert!(fixed.stderr.contains("what cannot be read may have stale pins, too"), "{}", fixed.stderr);
+    for (arguments, code) in [
+        (&["deps", "pkg/user"][..], 3),
+        (&["path", "pkg/user", "tools/base"], 3),
+        (&["rdeps", "pkg/user"], 3),
+        (&["rdeps", "tools/base"], 0),
+        (&["deps", "...tools/base"], 0),
+        (&["graph"], 0),
+    ] {
+        let said = monorepo.kitmake(arguments).with_code(code).stderr;
+        assert!(said.contains("pkg/user/Dockerfile"), "{arguments:?}: {said}");
+        assert!(!said.contains("it needs no package") || code == 0, "{arguments:?}: {said}");
+    }
+    let other = monorepo.kitmake(&["deps", "tools/base"]).with_code(0);
+    assert_eq!(other.stderr, "it needs no package of this workspace\n");
+}
+
+#[test]
+fn an_entry_that_allows_nothing_is_a_warning_and_no_finding() {
+    let monorepo = monorepo("linuxkit");
+    monorepo.write("pkg/stale/Dockerfile", "FROM scratch\n");
+    monorepo.write("pkg/open/Dockerfile", "FROM scratch\n");
+    monorepo.write("kitmake.yml", "stale-pins:\n  - {file: pkg/stale/Dockerfile, reason: proven}\n");
+    let checked = monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+    let warning = "warning: kitmake.yml: `stale-pins` allows pins of pkg/stale/Dockerfile, and none is stale\n";
+    assert_eq!(checked.stderr, warning);
+}
+
+#[test]
+fn that_nothing_has_changed_is_said() {
+    let monorepo = monorepo("linuxkit");
+    let listed = monorepo.kitmake(&["pins", "[HEAD]"]).with_code(0);
+    assert!(listed.stderr.contains("nothing has changed since `HEAD`"), "{}", listed.stderr);
+}

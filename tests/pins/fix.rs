@@ -165,3 +165,17 @@ fn no_hook_of_the_repository_runs() {
     assert!(ran.exists(), "the hook would be seen");
     assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
 }
+
+#[test]
+fn a_stale_pin_of_the_package_that_is_named_is_told_with_what_mends_it() {
+    let monorepo = with(&[
+        ("pkg/user/build.yml", "image: user\n"),
+        ("pkg/user/Dockerfile", "FROM linuxkit/base:0123456789012345678901234567890123456789\n"),
+    ]);
+    let hint = "`pkg/user` names stale tags of pkg/base: `kitmake pins fix pkg/base` brings them up to date\n";
+    let fixed = monorepo.kitmake(&["pins", "fix", "pkg/user"]).with_code(0);
+    assert_eq!(fixed.stderr, format!("nothing to rewrite\n{hint}"));
+    monorepo.kitmake(&["pins", "fix", "pkg/base"]).with_code(0);
+    let fixed = monorepo.kitmake(&["pins", "fix", "pkg/user"]).with_code(0);
+    assert_eq!(fixed.stderr, "nothing to rewrite\n");
+}

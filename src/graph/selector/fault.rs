@@ -22,6 +22,12 @@ pub(super) enum SelectorFault {
         #[help]
         help: String,
     },
+    #[error("no packages below {root}")]
+    #[diagnostic(
+        code(selector::no_packages),
+        help("a package is a directory with a build.yml, or with a yml that kitmake.yml names")
+    )]
+    NoPackages { root: String },
     #[error("`{text}` is not a glob: {reason}")]
     #[diagnostic(
         code(selector::glob),
@@ -54,6 +60,9 @@ impl Fault for SelectorFault {
 impl SelectorFault {
     /// Names that name nothing.
     pub(super) fn unknown(workspace: &Workspace, terms: &[Term]) -> Self {
+        if workspace.packages.is_empty() {
+            return Self::NoPackages { root: workspace.root.display().to_string() };
+        }
         let names = names(workspace);
         let meant = |term: &Term| {
             let Base::Name(name) = &term.base else { return None };

@@ -57,7 +57,7 @@ pub fn reason_words(reason: &Reason) -> String {
         Reason::UnknownOrigin { why } => format!("it is not known what the image was made from: {}", doubt(*why)),
         Reason::PinStale { reference, file, line, package, current, .. } => {
             let now = current.as_deref().unwrap_or("without a tag");
-            format!("stale pin: {file}:{line} has {reference}, and {package} is now {now}")
+            format!("stale pin: {file}:{line} uses {reference}, and {package} is now {now}")
         }
         Reason::NotPushed => "the registry has no tag of this architecture".to_owned(),
         Reason::NotInIndex => "the index does not list it".to_owned(),

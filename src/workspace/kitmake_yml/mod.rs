@@ -100,6 +100,20 @@ pub struct StalePin {
     pub reason: String,
 }
 
+impl StalePin {
+    /// Whether it is meant for an image that this file, relative to the root, names.
+    #[must_use]
+    pub fn allows(&self, file: &str, image: &str) -> bool {
+        let Ok(image) = image.parse::<Reference>() else { return false };
+        let means = |meant: &Reference| {
+            meant.same_repository(&image)
+                && meant.tag().is_none_or(|tag| image.tag() == Some(tag))
+                && meant.digest().is_none_or(|digest| image.digest() == Some(digest))
+        };
+        self.file == file && self.image.as_ref().is_none_or(means)
+    }
+}
+
 impl KitmakeYml {
     /// What is said of the package that `yml` makes in the directory `path`: what is said of the yml before what is said
     /// of its directory; exclusions of both count.
@@ -152,14 +166,7 @@ impl KitmakeYml {
     /// Why a stale pin may stay as it is; `None` if it may not. `file` is relative to the root.
     #[must_use]
     pub fn allows(&self, file: &str, image: &str) -> Option<&str> {
-        let image: Reference = image.parse().ok()?;
-        let means = |meant: &Reference| {
-            meant.same_repository(&image)
-                && meant.tag().is_none_or(|tag| image.tag() == Some(tag))
-                && meant.digest().is_none_or(|digest| image.digest() == Some(digest))
-        };
-        let pin = self.stale_pins.iter().find(|pin| pin.file == file && pin.image.as_ref().is_none_or(means));
-        pin.map(|pin| pin.reason.as_str())
+        self.stale_pins.iter().find(|pin| pin.allows(file, image)).map(|pin| pin.reason.as_str())
     }
 }
 
