@@ -228,8 +228,9 @@ impl Error {
 
 /// How registries word that they take no writes. Digests contain any number, and an engine's file system may be
 /// read-only too.
-const READ_ONLY: [&str; 6] = [
+const READ_ONLY: [&str; 7] = [
     "status: 405",
+    "http 405 ",
     "405 method not allowed",
     "operation is unsupported",
     "registry is read-only",
@@ -418,7 +419,9 @@ mod tests {
             let error = bollard::errors::Error::DockerStreamError { error: message.to_owned() };
             Problem::from(Error::transfer("push", "reg.example/a:1", "reg.example", &error)).code()
         };
-        assert_eq!(pushed("unexpected status: 405 Method Not Allowed"), "builder::read_only");
+        for refused in ["unexpected status: 405 Method Not Allowed", "error parsing HTTP 405 response body: invalid"] {
+            assert_eq!(pushed(refused), "builder::read_only", "{refused}");
+        }
         assert_eq!(pushed("unsupported: The operation is unsupported."), "builder::read_only");
         for transient in [
             "received unexpected HTTP status: 500",
