@@ -62,16 +62,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Di
     let one = |problem| vec![problem];
     let (root, current) = place.root().map_err(one)?;
     let directory = place.working_directory().map_err(one)?;
-    let question = pipeline::Survey {
-        root: &root,
-        current: &current,
-        selectors: crate::settings::selectors_or(&args.selectors, "."),
-        workspace: &args.ymls.options(),
-        build_arg_files: &[],
-        tags: &args.tags.options(&place.environment, &directory),
-        platforms: None,
-        repin: false,
-    };
+    let (read, tags) = (args.ymls.options(), args.tags.options(&place.environment, &directory));
+    let question =
+        pipeline::Survey::new(&root, &current, crate::settings::selectors_or(&args.selectors, "."), &read, &tags);
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));

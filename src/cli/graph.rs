@@ -42,16 +42,8 @@ enum Format {
 pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let (root, current) = place.root().map_err(|problem| vec![problem])?;
     let directory = place.working_directory().map_err(|problem| vec![problem])?;
-    let question = pipeline::Survey {
-        root: &root,
-        current: &current,
-        selectors: settings::selectors_or(&args.selectors, "."),
-        workspace: &args.ymls.options(),
-        build_arg_files: &[],
-        tags: &args.tags.options(&place.environment, &directory),
-        platforms: None,
-        repin: false,
-    };
+    let (read, tags) = (args.ymls.options(), args.tags.options(&place.environment, &directory));
+    let question = pipeline::Survey::new(&root, &current, settings::selectors_or(&args.selectors, "."), &read, &tags);
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(|problem| vec![problem])?;
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));

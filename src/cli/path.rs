@@ -38,18 +38,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
     let one = |problem| vec![problem];
     let (root, current) = place.root().map_err(one)?;
     let directory = place.working_directory().map_err(one)?;
-    let question = pipeline::Survey {
-        root: &root,
-        current: &current,
-        selectors: vec![".".to_owned()],
-        workspace: &args.ymls.options(),
-        build_arg_files: &[],
-        tags: &args.tags.options(&place.environment, &directory),
-        platforms: None,
-        repin: false,
-    };
+    let (read, tags) = (args.ymls.options(), args.tags.options(&place.environment, &directory));
+    let question = pipeline::Survey::new(&root, &current, vec![".".to_owned()], &read, &tags);
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
-    let read = args.ymls.options();
     let select = |selector: &String| {
         pipeline::select(&surveyed.workspace, &surveyed.graph, std::slice::from_ref(selector), &current, &read)
     };

@@ -121,16 +121,8 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     let directory = place.working_directory().map_err(one)?;
     let password = place.environment.cosign_password.as_ref().map(Secret::reveal);
     let key = PublicKey::read(&directory.join(&args.key), password).map_err(one)?;
-    let question = pipeline::Survey {
-        root: &root,
-        current: &current,
-        selectors: settings::selectors(&args.selectors, &root),
-        workspace: &args.ymls.options(),
-        build_arg_files: &[],
-        tags: &args.tags.options(&place.environment, &directory),
-        platforms: None,
-        repin: false,
-    };
+    let (read, tags) = (args.ymls.options(), args.tags.options(&place.environment, &directory));
+    let question = pipeline::Survey::new(&root, &current, settings::selectors(&args.selectors, &root), &read, &tags);
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));

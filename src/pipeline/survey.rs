@@ -65,6 +65,20 @@ pub struct Survey<'a> {
     pub repin: bool,
 }
 
+impl<'a> Survey<'a> {
+    /// Of the repository as it is, without anything that only a plan is told.
+    #[must_use]
+    pub fn new(
+        root: &'a Path,
+        current: &'a str,
+        selectors: Vec<String>,
+        workspace: &'a workspace::Options,
+        tags: &'a TagOptions,
+    ) -> Self {
+        Self { root, current, selectors, workspace, build_arg_files: &[], tags, platforms: None, repin: false }
+    }
+}
+
 /// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
 /// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
