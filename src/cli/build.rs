@@ -14,7 +14,7 @@ use super::output::Output;
 use super::plan::{Format, limits, prepare, print, shown};
 use super::{Ended, exit, exit_code};
 use crate::pipeline::Prepared;
-use crate::plan::{self, IdleReason, Node, Plan, Reason, State, Step};
+use crate::plan::{self, IdleReason, Node, Plan, State, Step};
 use crate::report::{self, Left};
 use crate::run::{self, Executor, Logs};
 use crate::settings::Environment;
@@ -52,9 +52,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
         return Err(prepared.plan.problems);
     }
     let left_out = std::mem::take(&mut prepared.plan.left_out);
-    let lacks_emulator = lacks_emulator(&prepared.plan);
     let code = if prepared.plan.is_empty() {
-        if left_out.is_empty() {
+        let is_there = |node: &Node| node.selected && node.state.is_there();
+        if left_out.is_empty() || prepared.plan.nodes.iter().any(is_there) {
             output.say(&nothing_to_do(&prepared.plan));
         }
         if left_undone(&prepared.plan) {
@@ -70,7 +70,6 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
     }
     Ok(match code {
         exit::DONE if !left_out.is_empty() => exit_code(&left_out),
-        exit::DONE if lacks_emulator => exit::INFRASTRUCTURE,
         code => code,
     })
 }
@@ -116,14 +115,6 @@ fn nothing_to_do(plan: &Plan) -> String {
 fn left_undone(plan: &Plan) -> bool {
     let left = |state| matches!(state, State::NotBuildable | State::Blocked | State::Outdated);
     plan.nodes.iter().any(|node| node.selected && left(node.state))
-}
-
-/// Whether something that was asked for is not built because the builder lacks an emulator. Unlike a Dockerfile that is
-/// for no such platform, that is the machine's fault, and must not pass for done.
-fn lacks_emulator(plan: &Plan) -> bool {
-    let lacking = |node: &Node| node.reasons.iter().any(|reason| matches!(reason, Reason::NoEmulator { .. }));
-    let blocked = plan.nodes.iter().any(|node| node.selected && node.state == State::Blocked);
-    plan.nodes.iter().any(|node| lacking(node) && (node.selected || blocked))
 }
 
 /// How many selected nodes are on a platform that their package, which lists some, does not list.

@@ -24,7 +24,7 @@ pub(super) struct PlanArgs {
     /// Builds at once that the expected time is for [default: the builder's CPUs]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "KITMAKE_JOBS")]
     jobs: Option<u16>,
-    /// Exit with code 5 if anything is to be built or pushed
+    /// Exit with code 5 if anything is to be built or pushed, or an image was made from other inputs
     #[arg(long)]
     check: bool,
     /// Show what a change of these packages would rebuild and re-pin, on all platforms, instead of a plan; asks neither the
@@ -58,9 +58,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &PlanArgs, runtime: &Run
     }
     let prepared = prepare(&settings, output, runtime)?;
     print(&prepared, output, args.format, limits(&prepared, args.jobs, false))?;
-    let makes_anything = prepared.plan.makes_anything();
+    let up_to_date = prepared.plan.is_up_to_date();
     let code = shown(prepared.plan)?;
-    Ok(if args.check && makes_anything { exit::TO_DO } else { code })
+    Ok(if args.check && !up_to_date { exit::TO_DO } else { code })
 }
 
 /// A form that only a plan has.

@@ -2,7 +2,7 @@
 
 use crate::git::{Tags, preset_args};
 use crate::image::{Platform, Reference};
-use crate::workspace::dockerfile::{Resolution, Scope};
+use crate::workspace::dockerfile::{Mistake, NotBuildable, Resolution, Scope};
 use crate::workspace::{BuildYml, Package, PackageId};
 
 use super::lkt::BuildArgs;
@@ -31,12 +31,9 @@ pub(super) fn nodes(
         .map(|target| {
             let resolution = match &package.dockerfile {
                 Some(file) => file.resolve(&Scope { build_args: &scope_args, target, build: builder }),
-                None => Resolution {
-                    not_buildable: package.dockerfile_problem.as_ref().map(ToString::to_string),
-                    ..Resolution::default()
-                },
+                None => Resolution::default(),
             };
-            let mut reasons: Vec<String> = resolution.not_buildable.into_iter().collect();
+            let mut mistakes = Vec::new();
             let mut references = Vec::with_capacity(resolution.references.len());
             for image in resolution.references {
                 let (state, package) = match image.expanded.as_ref().map(|text| text.parse::<Reference>()) {
@@ -46,16 +43,24 @@ pub(super) fn nodes(
                     }
                     Ok(Err(invalid)) => {
                         if image.reached {
-                            reasons.push(format!("{invalid} (line {})", image.line));
+                            let why = format!("{invalid} (line {})", image.line);
+                            mistakes.push(Mistake { why, span: image.span.clone() });
                         }
                         (State::Unresolved, None)
                     }
-                    // That this stops the build, if it does, is among the reasons of the Dockerfile.
+                    // That this stops the build, if it does, is among the mistakes of the Dockerfile.
                     Err(_) => (State::Unresolved, None),
                 };
                 references.push(NodeReference { image, state, package });
             }
-            let not_buildable = (!reasons.is_empty()).then(|| reasons.join("; "));
+            let not_buildable = match resolution.not_buildable {
+                Some(NotBuildable::Mistake(first)) => {
+                    mistakes.insert(0, first);
+                    None
+                }
+                no_stage => no_stage,
+            };
+            let not_buildable = Mistake::all(mistakes).map(NotBuildable::Mistake).or(not_buildable);
             let build_args = args.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             NodeInputs { build_args, references, not_buildable, runs: resolution.runs }
         })

@@ -27,6 +27,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::image::Platform;
 use crate::problem::Problem;
 use crate::workspace::PackageId;
+pub use crate::workspace::dockerfile::{Mistake, NotBuildable};
 
 pub use edges::build;
 pub(crate) use inputs::OWN_NAME;
@@ -135,8 +136,8 @@ pub struct NodeInputs {
     pub build_args: Vec<(String, String)>,
     /// The references of its Dockerfile with what each means.
     pub references: Vec<NodeReference>,
-    /// Why this platform cannot be built.
-    pub not_buildable: Option<String>,
+    /// Why its Dockerfile, if that can be read, cannot be built for this platform.
+    pub not_buildable: Option<NotBuildable>,
     /// The platforms whose programs its build runs.
     pub runs: BTreeSet<Platform>,
 }

@@ -6,6 +6,7 @@ use super::State::{Current, External, Input, Stale, Unresolved};
 use super::testing::{Pkg, Repo, repo};
 use super::{Kind, Sort};
 use crate::image::Platform;
+use crate::workspace::dockerfile::NotBuildable;
 
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -172,7 +173,7 @@ fn a_variable_without_a_value_is_unresolved_and_makes_the_node_not_buildable() {
     let repo = repo([Pkg::new("user").dockerfile("ARG BASE\nFROM ${BASE}\n")]);
     assert_eq!(repo.edges("user"), [(None, "${BASE}", Unresolved)]);
     let node = &repo.graph.nodes[&(repo.id("user"), Platform::linux("amd64"))];
-    assert!(node.not_buildable.as_ref().unwrap().contains("BASE"), "{node:?}");
+    assert!(matches!(&node.not_buildable, Some(NotBuildable::Mistake(one)) if one.why.contains("BASE")), "{node:?}");
 }
 
 #[test]
@@ -180,7 +181,9 @@ fn a_text_that_is_no_reference_is_unresolved() {
     let repo = repo([Pkg::new("user").from("Not/An:Image")]);
     assert_eq!(repo.edges("user"), [(None, "Not/An:Image", Unresolved)]);
     let node = &repo.graph.nodes[&(repo.id("user"), Platform::linux("amd64"))];
-    assert!(node.not_buildable.as_ref().unwrap().contains("is not an image reference"), "{node:?}");
+    let Some(NotBuildable::Mistake(mistake)) = &node.not_buildable else { panic!("{node:?}") };
+    assert!(mistake.why.contains("is not an image reference"), "{node:?}");
+    assert_eq!(mistake.span, 5.."FROM Not/An:Image".len());
 }
 
 #[test]

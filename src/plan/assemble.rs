@@ -8,6 +8,7 @@ use super::demand::{Demand, unnamed};
 use super::findings::Published;
 use super::left_out::{lacking, leave_out, not_released};
 use super::node::{Idle, Place, Reason, State};
+use super::not_built::not_built;
 use super::once::once;
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
@@ -52,7 +53,10 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         warnings.extend(lacking(inputs, request, demand, due));
     }
     warnings.extend(not_released(inputs, request, demand, &decided));
-    let left_out = publications.iter_mut().filter_map(|due| leave_out(inputs, request, &decided, due)).collect();
+    let mut left_out = not_built(inputs, &decided);
+    left_out.extend(publications.iter_mut().filter_map(|due| leave_out(inputs, request, &decided, due)));
+    let said: BTreeSet<String> = left_out.iter().map(ToString::to_string).collect();
+    warnings.retain(|warning| !said.contains(&warning.to_string()));
     let ids = inputs.workspace.ids();
     let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
     let mut steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };

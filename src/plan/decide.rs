@@ -16,7 +16,7 @@ use super::record::Unsaid;
 use super::verdict::{Case, Supply, Verdict};
 use super::{Inputs, Request};
 use crate::git::PackageTag;
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Mistake, NotBuildable};
 use crate::image::{Platform, Reference};
 use crate::presence::{Fact, Found, KeyLabel};
 use crate::workspace::PackageId;
@@ -286,15 +286,20 @@ fn hindrance(
     can_be_described: bool,
     needed: &[&(Node, Settled)],
 ) -> Option<(State, Reason)> {
-    if !arches(inputs.workspace, member.0).any(|listed| listed == member.1) {
+    let described = inputs.workspace.package(member.0);
+    if described.build.is_some() && !arches(inputs.workspace, member.0).any(|listed| listed == member.1) {
         return Some((State::NotBuiltHere, Reason::NotInArches));
     }
-    let described = inputs.workspace.package(member.0);
-    let of_platform = inputs.graph.nodes.get(member).and_then(|node| node.not_buildable.clone());
-    let why = described.dockerfile_problem.as_ref().map(ToString::to_string).or(of_platform);
-    let why = why.or_else(|| (!can_be_described).then(|| "its build yml, tag or Dockerfile has an error".to_owned()));
-    if let Some(why) = why {
-        return Some((State::NotBuildable, Reason::NotBuildable { why }));
+    let of_platform = inputs.graph.nodes.get(member).and_then(|node| node.not_buildable.as_ref());
+    let reason = match (&described.dockerfile_problem, of_platform) {
+        (Some(problem), _) => Some(Reason::NotBuildable { why: problem.to_string() }),
+        (None, Some(NotBuildable::Mistake(Mistake { why, .. }))) => Some(Reason::NotBuildable { why: why.clone() }),
+        (None, Some(NotBuildable::NoStage(why))) => Some(Reason::NoStage { why: why.clone() }),
+        (None, None) if can_be_described => None,
+        (None, None) => Some(Reason::NotBuildable { why: "its build yml, tag or Dockerfile has an error".to_owned() }),
+    };
+    if let Some(reason) = reason {
+        return Some((State::NotBuildable, reason));
     }
     if !request.build {
         return None;

@@ -19,6 +19,7 @@ mod findings;
 pub mod key;
 mod left_out;
 mod node;
+mod not_built;
 mod once;
 mod problem;
 mod publication;
@@ -105,10 +106,13 @@ impl Plan {
         self.steps.iter().any(|step| step.kind() == StepKind::Notarize)
     }
 
-    /// Whether anything is to be built or pushed; bringing an image to the builder is neither.
+    /// Whether nothing is to be built or pushed, and nothing that was asked for was made from other inputs. Bringing an
+    /// image to the builder makes nothing.
     #[must_use]
-    pub fn makes_anything(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step.kind(), StepKind::Fetch | StepKind::Load))
+    pub fn is_up_to_date(&self) -> bool {
+        let makes = |step: &Step| !matches!(step.kind(), StepKind::Fetch | StepKind::Load);
+        let outdated = |node: &Node| node.selected && node.state == State::Outdated;
+        !self.steps.iter().any(makes) && !self.nodes.iter().any(outdated)
     }
 }
 

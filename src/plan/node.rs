@@ -149,7 +149,12 @@ pub enum Reason {
     NotInIndex,
     /// The package does not list the platform.
     NotInArches,
-    /// The Dockerfile cannot be built for the platform.
+    /// The Dockerfile has no stage for the platform.
+    NoStage {
+        /// Which one it would need.
+        why: String,
+    },
+    /// There is a mistake in the package, or its Dockerfile is not there.
     NotBuildable {
         /// Why not.
         why: String,

@@ -94,6 +94,56 @@ pub enum PlanError {
         /// Those of the outdated images.
         platforms: String,
     },
+    /// There is a mistake in the Dockerfile of a package that was asked for, or that one of these is built on.
+    #[error("`{package}` cannot be built: {why}")]
+    #[diagnostic(code(plan::not_buildable), help("mend the Dockerfile, or leave the package out; all others are done"))]
+    NotBuildable {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        why: String,
+        /// The Dockerfile.
+        #[source_code]
+        source_code: NamedSource<Arc<str>>,
+        /// The first mistake.
+        #[label("here")]
+        span: SourceSpan,
+    },
+    /// The builder cannot run what a build runs.
+    #[error("{packages} cannot be built: the builder cannot run programs of {platform}")]
+    #[diagnostic(
+        code(plan::no_emulator),
+        help(
+            "install an emulator on the builder's machine:\n\
+             `docker run --privileged --rm tonistiigi/binfmt --install {arch}`\n\
+             or Debian's package qemu-user-static; or build in a stage `FROM --platform=$BUILDPLATFORM`;\n\
+             all others are done"
+        )
+    )]
+    NoEmulator {
+        /// The packages that were asked for.
+        packages: String,
+        /// The platform of the programs.
+        platform: String,
+        /// Its architecture.
+        arch: String,
+    },
+    /// What is asked for lists a platform that what it is built on is not for.
+    #[error("{packages} cannot be built for {platform}: `{base}`, which is needed for that, is not built for it")]
+    #[diagnostic(
+        code(plan::base_lacks_platform),
+        help(
+            "let `{base}` be built for it, or take the platform from the `arches` of what is built on it; all others are done"
+        )
+    )]
+    BaseLacksPlatform {
+        /// The packages that were asked for.
+        packages: String,
+        /// The platform.
+        platform: String,
+        /// What they are built on, directly or not.
+        base: String,
+    },
     /// Content trust is on, and what a package is built from is not signed.
     #[error("`{package}` is built from `{image}` ({place}), which is not signed")]
     #[diagnostic(
@@ -228,12 +278,15 @@ impl Fault for PlanError {
             | Self::NotThere { .. }
             | Self::NothingToList { .. }
             | Self::NothingToRelease { .. }
+            | Self::NoEmulator { .. }
             | Self::LacksPlatforms { .. } => Class::Infrastructure,
             Self::NotVouchedFor { .. } => Class::Unpublished,
             Self::DirtyPush { .. }
             | Self::IllegalName { .. }
             | Self::Outdated { .. }
             | Self::OtherCommit { .. }
+            | Self::NotBuildable { .. }
+            | Self::BaseLacksPlatform { .. }
             | Self::OutsideContext { .. }
             | Self::NoTarget { .. }
             | Self::UnsatisfiablePin { .. }

@@ -24,6 +24,24 @@ fn full_log_has(output: &Output, message: &str) {
     assert!(log.contains(message), "{log}");
 }
 
+/// A pin that cannot be read, in a package that another one is built on.
+#[test]
+fn what_a_mistake_keeps_from_being_built_is_said_and_never_passes_for_done_while_the_rest_is_built() {
+    let bench = Bench::new();
+    let dockerfile = "pkg/runc/Dockerfile";
+    let text = bench.monorepo.read(dockerfile);
+    bench.edit_and_pin(dockerfile, &text.replacen("FROM ", "ARG NOBODY\nFROM ${NOBODY}", 1));
+    let selected = ["pkg/runc", "pkg/init", "pkg/ca-certificates"];
+    for verb in [&["plan"][..], &["build", "--dry-run"], &["build"], &["build"]] {
+        let ended = bench.kitmake(&[verb, &selected].concat()).with_code(3);
+        assert_eq!(ended.stderr.matches("`pkg/runc` cannot be built:").count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains("no value for `NOBODY`"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("[pkg/runc/Dockerfile:"), "{}", ended.stderr);
+    }
+    assert_eq!(bench.to_build(&["pkg/ca-certificates"]).len(), 0, "it was built");
+    bench.kitmake(&["build", "pkg/ca-certificates"]).with_code(0);
+}
+
 const MESSAGE: &str = "no-compiler-today";
 
 #[test]

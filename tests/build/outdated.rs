@@ -23,6 +23,7 @@ fn a_published_image_that_was_made_from_other_inputs_is_called_outdated() {
     let plan = bench.plan(&[package]);
     assert_eq!(node(&plan, package)["state"], "outdated");
     assert_eq!(steps(&plan, "build"), set([]));
+    bench.kitmake(&["plan", package, "--check"]).with_code(5);
     let warned = bench.kitmake(&["build", package, "--push"]).with_code(0);
     assert_eq!(told_set(&warned, "Built"), set([]));
     assert!(warned.stderr.contains("1 of them outdated"), "{}", warned.stderr);
@@ -34,6 +35,7 @@ fn a_published_image_that_was_made_from_other_inputs_is_called_outdated() {
     let files = crate::support::unpack(&reference, "amd64");
     assert!(files.path().join("etc/ssl/certs/extra.generated").is_file(), "the published tag was overwritten");
     assert_eq!(node(&bench.plan(&[package]), package)["state"], "present");
+    bench.kitmake(&["plan", package, "--check"]).with_code(0);
 }
 
 #[test]

@@ -38,15 +38,17 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
     out
 }
 
-/// `2 of 8 nodes present`, and how many of the nodes are in a state that nothing else would show.
+/// `2 of 8 nodes present`, not counting those that are built nowhere, and how many of the nodes are in a state that
+/// nothing else would show.
 fn counts(plan: &Plan) -> String {
     let count = |state| plan.nodes.iter().filter(|node| node.state == state).count();
     let there = plan.nodes.iter().filter(|node| node.state.is_there()).count();
-    let mut text = format!("{there} of {} present", plural(plan.nodes.len(), "node"));
+    let somewhere = plan.nodes.len() - count(State::NotBuiltHere);
+    let mut text = format!("{there} of {} present", plural(somewhere, "node"));
     for (state, words) in [
         (State::UnknownOrigin, "of unknown origin"),
         (State::Outdated, "outdated"),
-        (State::PartialIndex, "in no index that is there for other platforms"),
+        (State::PartialIndex, "lacked by an index"),
         (State::Dirty, "dirty"),
     ] {
         if count(state) > 0 {

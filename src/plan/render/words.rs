@@ -62,7 +62,7 @@ pub fn reason_words(reason: &Reason) -> String {
         Reason::NotPushed => "the registry has no tag of this architecture".to_owned(),
         Reason::NotInIndex => "the index does not list it".to_owned(),
         Reason::NotInArches => "the package does not list this platform".to_owned(),
-        Reason::NotBuildable { why } | Reason::Unanswered { why, .. } => why.clone(),
+        Reason::NoStage { why } | Reason::NotBuildable { why } | Reason::Unanswered { why, .. } => why.clone(),
         Reason::NoEmulator { platform } => no_emulator(platform),
         Reason::Blocked { by } => format!("it needs {by}, which can neither be had nor built"),
     }
@@ -107,8 +107,10 @@ pub(super) fn why_built(node: &Node) -> String {
 /// What keeps a node from being built.
 pub(super) fn sentence(node: &Node) -> [String; 2] {
     let sentences = node.reasons.iter().filter_map(|reason| match reason {
-        Reason::NotBuildable { why } | Reason::Unanswered { why, .. } => Some(why.clone()),
-        Reason::NoEmulator { platform } => Some(no_emulator(platform)),
+        Reason::NoStage { why } | Reason::NotBuildable { why } | Reason::Unanswered { why, .. } => Some(why.clone()),
+        Reason::NoEmulator { platform } => {
+            Some(format!("it runs programs of {platform}, which the builder cannot run"))
+        }
         Reason::Blocked { by } => Some(format!("needs {by}")),
         _ => None,
     });

@@ -5,6 +5,7 @@ mod corners;
 mod inputs;
 mod law;
 mod left_out;
+mod not_built;
 mod order;
 mod publishing;
 mod rendered;

@@ -46,7 +46,7 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
     assert_eq!(
         lines(&text),
         [
-            "fetch 1, build 3, push 2, index 2; 2 of 8 nodes present, 1 of unknown origin, 1 outdated",
+            "fetch 1, build 3, push 2, index 2; 2 of 7 nodes present, 1 of unknown origin, 1 outdated",
             "  build, push, index  pkg/alone linux/amd64    missing                             t/alone:now",
             "  build               tools/tools linux/amd64  missing, for pkg/user -> 1 package  t/tools:now",
             "  fetch               tools/base linux/amd64   not on the builder                  t/base:now",

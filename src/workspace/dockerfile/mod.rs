@@ -90,14 +90,42 @@ pub struct ImageReference {
     pub through: Vec<String>,
 }
 
+/// Why a Dockerfile cannot be built for a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotBuildable {
+    /// It has no stage for the platform, such as `FROM build-${TARGETARCH}`: that is how a Dockerfile says what it is for.
+    NoStage(String),
+    /// Somebody has to mend something.
+    Mistake(Mistake),
+}
+
+/// What is wrong in a Dockerfile that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Part of a sentence, with lines; several reasons are joined by `; `.
+    pub why: String,
+    /// The byte range of what is wrong, the first of several.
+    pub span: Range<usize>,
+}
+
+impl Mistake {
+    /// All of them as one; `None` of none.
+    #[must_use]
+    pub fn all(mistakes: Vec<Self>) -> Option<Self> {
+        let span = mistakes.first()?.span.clone();
+        let mut said = BTreeSet::new();
+        let each = mistakes.into_iter().map(|mistake| mistake.why).filter(|why| said.insert(why.clone()));
+        Some(Self { why: each.collect::<Vec<_>>().join("; "), span })
+    }
+}
+
 /// The references of a Dockerfile for one platform.
 #[derive(Debug, Clone, Default)]
 pub struct Resolution {
     /// In the order of the file.
     pub references: Vec<ImageReference>,
-    /// Why the file cannot be built for this platform, such as `FROM build-${TARGETARCH}` without such a stage. Several
-    /// reasons are joined by `; `.
-    pub not_buildable: Option<String>,
+    /// Why the file cannot be built for this platform, if it cannot.
+    pub not_buildable: Option<NotBuildable>,
     /// The platforms of the stages that the final stage needs and that run something: the builder must be able to run
     /// programs of these. A stage that is `FROM scratch` is not counted, since nobody knows whose programs were copied there.
     pub runs: BTreeSet<Platform>,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, HOLE, Variables, expand, is_literal, literal};
 use super::parse::{Parsed, Stage, Token};
 use super::variables::variables;
-use super::{ImageReference, ReferenceKind, Resolution, Scope};
+use super::{ImageReference, Mistake, NotBuildable, ReferenceKind, Resolution, Scope};
 use crate::image::Platform;
 use crate::problem::SourceFile;
 
@@ -28,8 +28,9 @@ enum Target {
 }
 
 pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -> Resolution {
-    let mut reasons = Vec::new();
-    let variables = variables(source, parsed, scope, &mut reasons);
+    let mut mistakes = Vec::new();
+    let mut no_stage = None;
+    let variables = variables(source, parsed, scope, &mut mistakes);
     let (bases, uses) = targets(parsed, &variables, scope);
     let reached = reached(&bases, &uses);
     let mut references = Vec::new();
@@ -37,7 +38,9 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
     for (place, stage) in parsed.stages.iter().enumerate() {
         let reached = reached.contains(&place);
         let platform = stage_platform(stage, parsed.escape, &variables, scope);
-        reasons.extend(platform.as_ref().err().cloned());
+        if let (Err(why), Some(token)) = (&platform, &stage.platform) {
+            mistakes.push(Mistake { why: why.clone(), span: token.span.clone() });
+        }
         let from = (ReferenceKind::From, &stage.image, &bases[place], platform);
         let others = stage.uses.iter().zip(&uses[place]);
         let others = others.map(|((kind, token), target)| (*kind, token, target, Ok(scope.target.clone())));
@@ -46,13 +49,14 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
             let (expansion, expanded) = match target {
                 Target::Stage(_) | Target::Scratch => continue,
                 Target::NoStage(reason) => {
-                    reasons.extend(reached.then(|| reason.clone()));
+                    no_stage = no_stage.or_else(|| reached.then(|| reason.clone()));
                     continue;
                 }
                 Target::Image(expansion) => (expansion, platform.as_ref().map(|_| expansion.text.clone())),
                 Target::Unresolved { expansion, reason, everywhere } => {
                     if reached || *everywhere {
-                        reasons.push(format!("`{}` on line {line}: {reason}", token.written()));
+                        let why = format!("`{}` on line {line}: {reason}", token.written());
+                        mistakes.push(Mistake { why, span: token.span.clone() });
                     }
                     (expansion, Err(reason))
                 }
@@ -71,9 +75,8 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
             });
         }
     }
-    let mut said = BTreeSet::new();
-    reasons.retain(|reason| said.insert(reason.clone()));
-    Resolution { references, not_buildable: (!reasons.is_empty()).then(|| reasons.join("; ")), runs }
+    let mistake = Mistake::all(mistakes).map(NotBuildable::Mistake);
+    Resolution { references, not_buildable: mistake.or(no_stage.map(NotBuildable::NoStage)), runs }
 }
 
 /// What the `FROM` of each stage names, and what is used in it. A `FROM` sees the stages before it; elsewhere the last

@@ -29,6 +29,14 @@ fn images(resolution: &Resolution) -> Vec<String> {
     resolution.references.iter().map(|reference| format!("{}{}", mark(reference), image(reference))).collect()
 }
 
+/// What somebody has to mend, and the text that is pointed at.
+fn mistake(text: &str) -> (String, String) {
+    match resolve(text).not_buildable {
+        Some(NotBuildable::Mistake(mistake)) => (mistake.why, text[mistake.span].to_owned()),
+        other => panic!("no mistake but {other:?}: {text}"),
+    }
+}
+
 #[track_caller]
 fn check(text: &str, expected: &[&str]) {
     let resolution = resolve(text);
@@ -136,7 +144,7 @@ fn a_stage_that_is_not_there_yet_cannot_be_copied_from() {
         ("ARG X=a\nFROM a:1\nRUN --mount=from=${X} a b", "variables and quotes are not expanded here"),
     ] {
         let resolution = resolve(text);
-        assert!(resolution.not_buildable.is_some_and(|said| said.contains(reason)), "{text}");
+        assert!(mistake(text).0.contains(reason), "{text}");
         assert!(resolution.references[1].expanded.as_ref().is_err_and(|said| said.contains(reason)), "{text}");
     }
 }
@@ -182,27 +190,28 @@ fn a_variable_without_a_value_makes_the_reference_unresolved() {
     let resolution = resolve("ARG A\nARG B=$C\nFROM a:$A$B\nFROM b:1\n");
     assert_eq!(images(&resolution), ["?!no value for `A`, `C`", "b:1"]);
     assert_eq!(resolution.not_buildable, None);
-    let resolution = resolve("ARG A\n\nFROM a:$A\n");
-    assert_eq!(resolution.not_buildable.as_deref(), Some("`a:$A` on line 3: no value for `A`"));
+    let (why, at) = mistake("ARG A\n\nFROM a:$A\n");
+    assert_eq!((why.as_str(), at.as_str()), ("`a:$A` on line 3: no value for `A`", "a:$A"));
     // An empty name is refused wherever it stands.
-    let resolution = resolve("FROM $A\nFROM b:1\n");
-    assert_eq!(resolution.not_buildable.as_deref(), Some("`$A` on line 1: no value for `A`"));
+    assert_eq!(mistake("FROM $A\nFROM b:1\n").0, "`$A` on line 1: no value for `A`");
+    // Each is said, the first is pointed at.
+    let (why, at) = mistake("FROM $A AS a\nFROM $B\nCOPY --from=a x y\n");
+    assert_eq!(why, "`$A` on line 1: no value for `A`; `$B` on line 2: no value for `B`");
+    assert_eq!(at, "$A");
     // An empty suffix of a stage is how an optional part is written.
     check("ARG S\nFROM a:1 AS b\nFROM b$S\n", &["a:1"]);
 }
 
 #[test]
 fn a_broken_default_names_its_arg() {
-    let resolution = resolve("ARG X=${\nFROM a:1\n");
-    assert!(resolution.not_buildable.is_some_and(|reason| reason.starts_with("`ARG X` on line 1: ")));
+    assert!(mistake("ARG X=${\nFROM a:1\n").0.starts_with("`ARG X` on line 1: "));
 }
 
 #[test]
 fn doubling_args_are_an_error_rather_than_out_of_memory() {
     let mut text = "ARG X=aaaaaaaaaaaaaaaa\n".to_owned();
     text.push_str(&"ARG X=$X$X\n".repeat(64));
-    let resolution = resolve(&(text + "FROM $X"));
-    assert!(resolution.not_buildable.is_some_and(|reason| reason.contains("more than")));
+    assert!(mistake(&(text + "FROM $X")).0.contains("more than"));
 }
 
 #[test]
@@ -247,9 +256,8 @@ fn the_platform_of_a_reference_is_that_of_its_from() {
 #[test]
 fn a_platform_that_is_none_fails_the_build() {
     for text in ["FROM --platform=nonsense a:1", "FROM --platform=$X a:1", "FROM --platform=linux/ a:1\nFROM b:1"] {
-        let resolution = resolve(text);
-        assert!(resolution.not_buildable.is_some_and(|reason| reason.starts_with("`--platform=")), "{text}");
-        assert!(resolution.references[0].expanded.is_err(), "{text}");
+        assert!(mistake(text).0.starts_with("`--platform="), "{text}");
+        assert!(resolve(text).references[0].expanded.is_err(), "{text}");
     }
 }
 
@@ -292,13 +300,14 @@ fn a_platform_without_its_stage_is_not_buildable() {
         assert!(resolution.references.iter().all(|reference| reference.expanded == Ok("a:1".to_owned())), "{from}");
         resolution.not_buildable
     };
-    let expected = Some("no stage `build-riscv64` for linux/riscv64 (stages for amd64, arm64 exist)".to_owned());
+    let no_stage = |why: &str| Some(NotBuildable::NoStage(why.to_owned()));
+    let expected = no_stage("no stage `build-riscv64` for linux/riscv64 (stages for amd64, arm64 exist)");
     assert_eq!(reason(&format!("{stages}FROM build-${{TARGETARCH}}"), ""), expected);
     assert_eq!(reason(&format!("{stages}FROM $S"), "ARG S=build-$TARGETARCH\n"), expected);
     assert_eq!(reason(&format!("{stages}FROM build-${{TARGETARCH}}${{TARGETVARIANT}} as build-x"), ""), expected);
     assert_eq!(
         reason("FROM a:1 AS t-amd64-b-amd64\nFROM t-$TARGETARCH-b-$BUILDARCH", ""),
-        Some("no stage `t-riscv64-b-amd64` for linux/riscv64 (stages for `t-amd64-b-amd64` exist)".to_owned())
+        no_stage("no stage `t-riscv64-b-amd64` for linux/riscv64 (stages for `t-amd64-b-amd64` exist)")
     );
     // Nothing needs it.
     assert_eq!(reason(&format!("{stages}FROM build-${{TARGETARCH}}\nFROM a:1"), ""), None);
@@ -313,7 +322,7 @@ fn an_image_per_platform_is_an_image() {
         ("FROM other-$TARGETARCH", "other-riscv64"),
     ] {
         let resolution = resolve_with(&format!("FROM a:1 AS tools\n{from}"), "riscv64", &[]);
-        assert_eq!((resolution.not_buildable.as_deref(), images(&resolution)[1].as_str()), (None, image), "{from}");
+        assert_eq!((&resolution.not_buildable, images(&resolution)[1].as_str()), (&None, image), "{from}");
     }
 }
 

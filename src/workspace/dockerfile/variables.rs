@@ -1,18 +1,18 @@
 //! The variables that `FROM` may use: the platform variables and the global ARGs.
 
-use super::Scope;
 use super::expand::{Expansion, HOLE, Value, Variables, expand, is_literal, literal};
 use super::parse::{Parsed, Token};
+use super::{Mistake, Scope};
 use crate::problem::SourceFile;
 
 /// The platform variables, overridden by build args of their names, and then each global ARG in turn: the build arg of
 /// its name, else its default, else what the name already stands for. An ARG whose default cannot be expanded adds a
-/// reason and has no value.
+/// mistake and has no value.
 pub(super) fn variables(
     source: &SourceFile,
     parsed: &Parsed,
     scope: &Scope<'_>,
-    reasons: &mut Vec<String>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Variables {
     let mut variables = Variables::new();
     let from_outside = |name: &str| {
@@ -39,7 +39,8 @@ pub(super) fn variables(
             (None, Some(default)) => match default_value(&arg.name, default, parsed.escape, &variables) {
                 Ok(value) => value,
                 Err(reason) => {
-                    reasons.push(format!("`ARG {}` on line {}: {reason}", arg.name, source.line(arg.span.start)));
+                    let why = format!("`ARG {}` on line {}: {reason}", arg.name, source.line(arg.span.start));
+                    mistakes.push(Mistake { why, span: arg.span.clone() });
                     variables.remove(&arg.name);
                     continue;
                 }
