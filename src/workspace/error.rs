@@ -128,6 +128,22 @@ pub enum Error {
         second: SourceSpan,
     },
 
+    /// A key that has to be there.
+    #[error("{place} lacks the key `{key}`")]
+    #[diagnostic(code(workspace::missing_key), help("add `{key}: VALUE`"))]
+    MissingKey {
+        /// The key.
+        key: String,
+        /// The mapping that lacks it.
+        place: String,
+        /// The file.
+        #[source_code]
+        source_code: Quoted,
+        /// The mapping.
+        #[label("no `{key}` here")]
+        span: SourceSpan,
+    },
+
     /// A key that means nothing here, where that is an error.
     #[error("unknown key `{key}` in {place}")]
     #[diagnostic(code(workspace::unknown_key))]

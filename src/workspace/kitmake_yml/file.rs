@@ -1,4 +1,4 @@
-//! kitmake.yml as it is written: every key, its type, and what the YAML library says when something does not fit.
+//! kitmake.yml as it is written: every key and its type.
 //!
 //! The doc comments of the fields are the descriptions in the JSON Schema, which is made from these types.
 
@@ -9,11 +9,10 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::{DeserializeError, Location, Spanned};
+use serde_yaml::{Location, Spanned};
 
-use crate::problem::{Problem, SourceFile, span};
-use crate::workspace::error::Error;
-use crate::workspace::fields::{closest, list};
+use super::misfit;
+use crate::problem::{Problem, SourceFile};
 
 /// A text with its place.
 pub(super) type Text = Spanned<String>;
@@ -201,32 +200,8 @@ pub(super) fn read(source: &SourceFile) -> Result<File, Problem> {
     let options = serde_yaml::options! { with_snippet: false };
     match serde_yaml::from_str_with_options::<Option<File>>(&source.text, options) {
         Ok(file) => Ok(file.unwrap_or_default()),
-        Err(error) => Err(syntax(source, &error)),
+        Err(error) => Err(misfit::problem(source, &error)),
     }
-}
-
-/// What the YAML library says, in our words where people meet it often.
-fn syntax(source: &SourceFile, error: &DeserializeError) -> Problem {
-    let error = error.without_snippet();
-    let (source_code, range) = (source.named(), error.location().map_or(0..0, |location| range(source, location)));
-    let span = span(&range);
-    if let DeserializeError::SerdeUnknownField { field, expected, .. } = error {
-        let mut expected = expected.clone();
-        expected.sort_unstable();
-        let place = match &expected {
-            keys if keys.contains(&"build-ymls") => "a package of kitmake.yml",
-            keys if keys.contains(&"reason") => "a stale pin of kitmake.yml",
-            keys if keys.contains(&"passphrase-command") => "`content-trust` of kitmake.yml",
-            _ => super::FILE_NAME,
-        };
-        let help = match closest(field, &expected) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the keys of {place} are {}", list(&expected)),
-        };
-        return Error::UnknownKey { key: field.clone(), place: place.to_owned(), help, source_code, span }.into();
-    }
-    let message = error.to_string();
-    Error::InvalidYaml { path: source.path.clone(), message, source_code, span }.into()
 }
 
 /// The byte range of a place that the YAML library names.

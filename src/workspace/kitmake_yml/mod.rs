@@ -7,6 +7,7 @@
 
 mod check;
 mod file;
+mod misfit;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -213,22 +213,34 @@ fn a_wrong_value_is_pointed_at() {
         ("packages: {pkg/a: {exclude: ['a[z-a]']}}\n", "workspace::invalid_value", "'a[z-a]'"),
         ("stale-pins: [{file: pkg/a/Dockerfile, reason: ' '}]\n", "workspace::invalid_value", "' '"),
         ("content-trust: {server: 'n.io:4443'}\n", "workspace::invalid_value", "'n.io:4443'"),
-        ("platforms: linux/amd64\n", "workspace::invalid_yaml", "linux/amd64"),
-        ("registry: a.io\nregistry: b.io\n", "workspace::invalid_yaml", "registry"),
+        ("platforms: linux/amd64\n", "workspace::wrong_type", "linux/amd64"),
+        ("org: [a]\n", "workspace::wrong_type", "[a]"),
+        ("platforms: [linux/amd64, [a]]\n", "workspace::wrong_type", "[a]"),
+        ("content-trust: {enabled: maybe}\n", "workspace::wrong_type", "maybe"),
+        ("packages: {pkg/a: text}\n", "workspace::wrong_type", "text"),
+        ("- a\n", "workspace::wrong_type", "- a"),
+        ("stale-pins:\n- file: pkg/a/Dockerfile\n", "workspace::missing_key", "file"),
     ] {
         let refused = refused(text);
         assert_eq!((refused.0.as_str(), refused.2), (code, vec![at.to_owned()]), "{text}");
     }
-    for text in [
-        "registry: [\n",
-        "- a\n",
-        "packages: {pkg/a: text}\n",
-        "stale-pins: [{file: pkg/a/Dockerfile}]\n",
-        "content-trust: [1]\n",
-        "content-trust: {enabled: maybe}\n",
-    ] {
-        assert_eq!(refused(text).0, "workspace::invalid_yaml", "{text}");
-    }
+    assert_eq!(refused("registry: [\n").0, "workspace::invalid_yaml");
+    let twice = refused("registry: a.io\norg: a\nregistry: b.io\n");
+    assert_eq!((twice.0.as_str(), twice.2), ("workspace::duplicate_key", vec!["registry".to_owned(); 2]));
+}
+
+#[test]
+fn what_does_not_fit_is_said_with_its_key_and_what_is_there() {
+    let said = |text| parse(text).expect_err(text).to_string();
+    assert_eq!(said("platforms: linux/amd64\n"), "`platforms` must be a list, but it is the text `linux/amd64`");
+    assert_eq!(said("mirrors: {docker.io: [a.io, {b: c}]}\n"), "`docker.io[1]` must be a text, but it is a mapping");
+    assert_eq!(
+        said("packages: {pkg/a: 3}\n"),
+        "`pkg/a` must be a list of build ymls or a mapping, but it is the number `3`"
+    );
+    assert_eq!(said("org:\n  ~\nprofiles: {x: 1}\n"), "`x` must be a mapping, but it is the number `1`");
+    assert_eq!(said("stale-pins: [{file: pkg/a/Dockerfile}]\n"), "a stale pin of kitmake.yml lacks the key `reason`");
+    assert_eq!(said("? [a]\n: b\n"), "`a key` must be a text, but it is a list");
 }
 
 #[test]
