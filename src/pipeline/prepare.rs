@@ -126,11 +126,15 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let files = files_outside_trees(workspace, tags, &demand, &mut memo)?;
     let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
     let mut plan = plan::plan(inputs, &request, &demand);
-    let mut more = plan.more.clone();
     // What docker.io does not have, a mirror of the engine may.
     let mirrored = engine.as_ref().is_ok_and(|(_, info)| info.mirrors);
-    more.external.retain(|image| !mirrored || image.canonical().host() != Some("docker.io"));
-    if let Some(client) = places.client.filter(|_| !more.is_empty()) {
+    // An answer may raise another question, and each is asked once.
+    while let Some(client) = places.client {
+        let mut more = plan.more.clone();
+        more.external.retain(|image| !mirrored || image.canonical().host() != Some("docker.io"));
+        if more.is_empty() {
+            break;
+        }
         runtime.block_on(ask_more(&more, client, &mut facts));
         let inputs = Inputs { workspace, tags, graph, facts: &facts, files: &files };
         plan = plan::plan(inputs, &request, &demand);

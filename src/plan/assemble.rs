@@ -44,7 +44,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     }
     problems.extend(unsatisfiable::problems(inputs, request, &decided));
     let more = MoreQuestions {
-        components: decided.settled.iter().filter_map(|settled| settled.unread.clone()).collect(),
+        components: decided.settled.iter().flat_map(|settled| &settled.unread).cloned().collect(),
         external: unsatisfiable::questions(inputs, request, &decided),
     };
     let mut publications = publications(inputs, request, demand, &decided);

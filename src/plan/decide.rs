@@ -4,13 +4,12 @@
 //! ([`verdict`](super::verdict)). What then is built, and pushed, follows from the selected nodes: an image that is
 //! outdated and to be rebuilt is so only if it is selected, or needed by one that is built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::base_keys;
+use super::base_keys::{self, BaseKeys};
 use super::demand::{Demand, arches, needs, positions};
-use super::findings::{Findings, Published, Subject, Vouching};
-use super::key::Components;
-use super::node::{Node, Reason, State};
+use super::findings::{Candidate, Findings, Origin, Own, Published, Subject, Vouching};
+use super::node::{Doubt, Node, Reason, State};
 use super::recipe::Recipe;
 use super::record::Unsaid;
 use super::verdict::{Case, Supply, Verdict};
@@ -18,7 +17,7 @@ use super::{Inputs, Request};
 use crate::git::PackageTag;
 use crate::graph::{self, Graph, Mistake, NotBuildable};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, Found, KeyLabel};
+use crate::presence::{Fact, Facts, Found, KeyLabel};
 use crate::workspace::PackageId;
 
 /// What is known of a node beside what a plan shows of it.
@@ -34,12 +33,14 @@ pub(super) struct Settled {
     pub(super) needed: bool,
     /// Whether its key says all there is to say, and so do the keys of all that it is built on.
     pub(super) definite: bool,
+    /// The needs, as its components name them, whose keys do not.
+    pub(super) indefinite: BTreeSet<String>,
     /// Where the registry has it.
     pub(super) published: Published,
     /// Whether linuxkit's cache has it.
     pub(super) cached: bool,
-    /// An image on a registry that was made from other inputs, and was not asked from which.
-    pub(super) unread: Option<Reference>,
+    /// Images on a registry that have another key, and were not asked what that was made from.
+    pub(super) unread: BTreeSet<Reference>,
 }
 
 /// All nodes of a demand, settled.
@@ -187,22 +188,19 @@ fn settle(
 ) -> (Node, Settled) {
     let (package, platform) = (member.0, &member.1);
     let tag = inputs.tags.get(package);
-    let components = Recipe::new(inputs, package, platform)
-        .map(|recipe| recipe.components(base_keys::keys(inputs, request, member, needed)));
-    let own = components.as_ref().map(Components::label);
-    // What is there of an image of unknown origin may be another one each time, however exact the key that it carries.
-    let definite =
-        components.as_ref().is_some_and(Components::is_definite) && needed.iter().all(|(_, settled)| settled.definite);
+    let BaseKeys { keys, indefinite } = base_keys::keys(inputs, request, member, needed);
+    let components = Recipe::new(inputs, package, platform).map(|recipe| recipe.components(keys));
+    let own =
+        components.as_ref().map(|components| Own { key: components.label(), components, indefinite: &indefinite });
 
     let dirt = dirt(tag, needed);
-    let image = image(tag, dirt.as_ref(), own.as_ref());
+    let image = image(tag, dirt.as_ref(), own.as_ref().map(|own| &own.key));
     let vouching = match tag {
         _ if dirt.is_some() => Vouching::Dirty,
         Some(tag) if !tag.content_tag => Vouching::Mutable,
         _ => Vouching::Content,
     };
-    let subject =
-        image.as_ref().map(|image| Subject { image, platform, own: own.as_ref().map(|own| (own, definite)), vouching });
+    let subject = image.as_ref().map(|image| Subject { image, platform, own: own.as_ref(), vouching });
     let findings = subject.map_or_else(Findings::nothing, |subject| Findings::new(inputs, request, subject));
 
     let hindrance = hindrance(inputs, request, member, components.is_some() && image.is_some(), needed);
@@ -213,7 +211,6 @@ fn settle(
         package,
         selected,
         vouching,
-        definite,
         hindrance,
         findings: findings_of,
         components: components_of,
@@ -221,11 +218,14 @@ fn settle(
     };
     let Verdict { state, supply, reasons: verdict } = case.verdict();
     let key = match &supply {
-        Supply::Build => own.clone(),
+        Supply::Build => own.as_ref().map(|own| own.key.clone()),
         Supply::Found(candidate) => subject.and_then(|subject| subject.key_of(&candidate.found)).cloned(),
         Supply::Open(_) | Supply::Nothing => None,
     };
-    let unread = subject.and_then(|subject| unread(request, subject, &findings, &verdict));
+    // What is there of an image of unknown origin may be another one each time, however exact the key that it carries.
+    let definite = own.as_ref().is_some_and(Own::is_definite)
+        && !matches!(&supply, Supply::Found(there) if matches!(there.origin, Origin::Unknown(_)));
+    let unread = subject.map(|subject| unread(facts, request, subject, &findings, &verdict)).unwrap_or_default();
     let mut reasons = stale_pins(inputs, member);
     let dirty = dirt.is_some();
     reasons.extend(dirt);
@@ -244,18 +244,32 @@ fn settle(
         components,
     };
     let (published, cached) = (findings.published, findings.cached);
-    (node, Settled { image, dirty, supply, needed: false, definite, published, cached, unread })
+    (node, Settled { image, dirty, supply, needed: false, definite, indefinite, published, cached, unread })
 }
 
-/// The image on a registry that a reason is about and that nobody asked for its components.
-fn unread(request: &Request, subject: Subject<'_>, findings: &Findings, reasons: &[Reason]) -> Option<Reference> {
-    let comparison = reasons.iter().find_map(Reason::comparison)?;
-    let other = findings.candidates.iter().find(|candidate| candidate.place == comparison.place)?;
+/// The images on a registry that have another key and that nobody asked for their components, where a reason hangs on what
+/// they were made from.
+fn unread(
+    facts: &Facts,
+    request: &Request,
+    subject: Subject<'_>,
+    findings: &Findings,
+    reasons: &[Reason],
+) -> BTreeSet<Reference> {
+    let hangs_on_it = |reason: &Reason| match reason {
+        Reason::UnknownOrigin { why } => *why == Doubt::UnknownBase,
+        reason => reason.comparison().is_some_and(|comparison| comparison.unsaid == Some(Unsaid::NotAsked)),
+    };
+    if !reasons.iter().any(hangs_on_it) {
+        return BTreeSet::new();
+    }
     let remote = subject.image.on(request.registry.as_deref());
-    (comparison.unsaid == Some(Unsaid::NotAsked))
-        .then(|| format!("{}@{}", remote.name(), other.found.digest))?
-        .parse()
-        .ok()
+    let is_unread = |other: &&Candidate| {
+        let differs = matches!(other.origin, Origin::Other | Origin::Unknown(Doubt::UnknownBase));
+        differs && other.place.is_registry() && matches!(facts.components_of(&other.found.digest), Fact::NotAsked)
+    };
+    let unread = findings.candidates.iter().filter(is_unread);
+    unread.filter_map(|other| format!("{}@{}", remote.name(), other.found.digest).parse().ok()).collect()
 }
 
 /// Why a node is dirty: by itself, or by what it is built on.

@@ -350,7 +350,7 @@ impl fmt::Display for Difference {
             Self::Need { image, was, is } => {
                 let key = |key: &Option<String>| {
                     let hash = key.as_deref().map(|key| key.rsplit(':').next().unwrap_or(key));
-                    short(&hash.map(str::to_owned))
+                    hash.map_or_else(|| "none".to_owned(), |hash| hash.get(..12).unwrap_or(hash).to_owned())
                 };
                 write!(f, "image below it {image}: key {} -> {}", key(was), key(is))
             }
@@ -399,7 +399,7 @@ mod tests {
     use crate::plan::key::tests::components;
 
     fn recorded(components: &Components) -> Record {
-        Record::parse(&Record::label(components).unwrap(), &components.label()).unwrap()
+        Record::parse(&Record::label(components, &BTreeSet::new()).unwrap(), &components.label()).unwrap()
     }
 
     fn words(was: &Components, is: &Components) -> Vec<String> {

@@ -6,21 +6,34 @@
 
 use std::collections::BTreeSet;
 
-use super::node::Place;
+use super::key::Components;
+use super::node::{Doubt, Place};
+use super::record::Record;
 use super::{Inputs, OnOutdated, Request};
 use crate::image::{Platform, Reference};
-use crate::presence::{Fact, Found, KeyLabel};
+use crate::presence::{Fact, Facts, Found, KeyLabel};
 use crate::problem::Problem;
 
-/// What the key of an image says, compared with the key that the node has here; the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What the key of an image says, compared with the key that the node has here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// Made from the same inputs.
     Same,
-    /// It carries no key, or the keys cannot be compared.
-    Unknown,
+    /// The keys cannot be compared.
+    Unknown(Doubt),
     /// Made from other inputs.
     Other,
+}
+
+impl Origin {
+    /// The best is the least.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Same => 0,
+            Self::Unknown(_) => 1,
+            Self::Other => 2,
+        }
+    }
 }
 
 /// How far the tag of a node speaks for the image under it.
@@ -48,9 +61,25 @@ pub(super) struct Subject<'a> {
     /// The name that is looked for, with its tag.
     pub(super) image: &'a Reference,
     pub(super) platform: &'a Platform,
-    /// The key that the node has here, and whether it says all there is to say.
-    pub(super) own: Option<(&'a KeyLabel, bool)>,
+    /// Nothing where that cannot be told, as without a Dockerfile.
+    pub(super) own: Option<&'a Own<'a>>,
     pub(super) vouching: Vouching,
+}
+
+/// What a node is made from here.
+#[derive(Debug)]
+pub(super) struct Own<'a> {
+    pub(super) key: KeyLabel,
+    pub(super) components: &'a Components,
+    /// The needs whose keys do not say all there is to say.
+    pub(super) indefinite: &'a BTreeSet<String>,
+}
+
+impl Own<'_> {
+    /// Whether the key says all there is to say.
+    pub(super) fn is_definite(&self) -> bool {
+        self.indefinite.is_empty() && self.components.is_definite()
+    }
 }
 
 /// Whether the registry has a node; under a tag that vouches for nothing only an equal key says so.
@@ -101,7 +130,8 @@ impl Findings {
         for (place, fact) in [Place::Builder, Place::Cache, Place::Index, Place::ArchTag].into_iter().zip(&facts) {
             let problem = match fact {
                 Fact::Yes(found) => {
-                    candidates.push(Candidate { origin: subject.origin(found), place, found: found.clone() });
+                    let origin = subject.origin(found, inputs.facts);
+                    candidates.push(Candidate { origin, place, found: found.clone() });
                     continue;
                 }
                 // A cache that nobody named is no place at all.
@@ -116,7 +146,7 @@ impl Findings {
             }
         }
         let usable = candidates.iter().filter(|candidate| subject.can_use(candidate));
-        let chosen = usable.min_by_key(|candidate| (candidate.origin, candidate.place)).cloned();
+        let chosen = usable.min_by_key(|candidate| (candidate.origin.rank(), candidate.place)).cloned();
         let [_, _, index, arch_tag] = facts;
         let listed_in_cache =
             inputs.facts.in_cache(subject.image, subject.platform).found().is_some_and(|it| it.listed);
@@ -153,18 +183,34 @@ impl Subject<'_> {
         found.key.as_ref().filter(|key| key.name == self.image.name() && key.platform == *self.platform)
     }
 
-    fn origin(&self, found: &Found) -> Origin {
-        match (self.key_of(found), self.own) {
-            (Some(key), Some((own, _))) if own.hash == key.hash => Origin::Same,
-            (Some(_), Some((_, true))) => Origin::Other,
-            _ => Origin::Unknown,
+    fn origin(&self, found: &Found, facts: &Facts) -> Origin {
+        let Some(key) = self.key_of(found) else {
+            return Origin::Unknown(match (&found.key, found.garbled) {
+                (Some(_), _) => Doubt::ForeignKey,
+                (None, true) => Doubt::MalformedKey,
+                (None, false) => Doubt::NoKey,
+            });
+        };
+        let Some(own) = self.own else { return Origin::Unknown(Doubt::NotDescribed) };
+        if own.key.hash == key.hash {
+            return Origin::Same;
+        }
+        // What nobody knows of the images below it may be all that differs; without a record of the image nobody can tell.
+        let may_be_same = match record_of(found, key, facts) {
+            Some(record) => record.may_be_of(own.components, own.indefinite),
+            None => !own.is_definite(),
+        };
+        match may_be_same {
+            true if own.is_definite() => Origin::Unknown(Doubt::BaseWasUnknown),
+            true => Origin::Unknown(Doubt::UnknownBase),
+            false => Origin::Other,
         }
     }
 
     fn can_use(&self, candidate: &Candidate) -> bool {
         match candidate.origin {
             Origin::Same => true,
-            Origin::Unknown => self.vouching == Vouching::Content,
+            Origin::Unknown(_) => self.vouching == Vouching::Content,
             Origin::Other => self.vouching == Vouching::Content && candidate.place.is_registry(),
         }
     }
@@ -180,6 +226,12 @@ impl Subject<'_> {
             Fact::NotAsked => Fact::NotAsked,
         }
     }
+}
+
+/// What an image says that it was made from, as far as that is known.
+fn record_of(found: &Found, key: &KeyLabel, facts: &Facts) -> Option<Record> {
+    let label = found.components.as_ref().or_else(|| facts.components_of(&found.digest).found())?;
+    Record::parse(label, key).ok()
 }
 
 /// The facts about builder, cache, index and `tag-arch`; an image of another platform is none.

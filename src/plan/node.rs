@@ -84,6 +84,10 @@ pub enum Doubt {
     ForeignKey,
     /// What it is built on here is of unknown origin, directly or not.
     UnknownBase,
+    /// What it was built on was of unknown origin, directly or not, and nothing else differs.
+    BaseWasUnknown,
+    /// What it is made from here cannot be told.
+    NotDescribed,
 }
 
 /// Why a node is what it is, or why a step is in the plan.

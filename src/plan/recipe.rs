@@ -90,12 +90,13 @@ impl<'a> Recipe<'a> {
         overrides.exclude.iter().map(|pattern| pattern.value.clone()).collect()
     }
 
-    /// The request to the builder. `replaced` maps byte ranges of the Dockerfile to the names that the builder has for
-    /// the images referred to there.
+    /// The request to the builder. `indefinite` has the needs whose keys do not say all there is to say; `replaced` maps
+    /// byte ranges of the Dockerfile to the names that the builder has for the images referred to there.
     pub(super) fn request(
         &self,
         key: &KeyLabel,
         components: &Components,
+        indefinite: &BTreeSet<String>,
         replaced: &BTreeMap<(usize, usize), String>,
         tags: &[Reference],
     ) -> BuildRequest {
@@ -103,7 +104,7 @@ impl<'a> Recipe<'a> {
         let dockerfile = workspace.package(self.package).dockerfile.as_ref();
         let mut labels = self.labels();
         labels.insert(KEY_LABEL.to_owned(), key.to_string());
-        labels.extend(Record::label(components).map(|record| (COMPONENTS_LABEL.to_owned(), record)));
+        labels.extend(Record::label(components, indefinite).map(|record| (COMPONENTS_LABEL.to_owned(), record)));
         let archives = self.archives();
         let images = &self.build.docker_images;
         BuildRequest {

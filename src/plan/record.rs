@@ -7,11 +7,11 @@
 //! not agree with the key of the image says nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::key::Components;
+use super::key::{Components, UNKNOWN_ORIGIN};
 use crate::image::Reference;
 use crate::presence::KeyLabel;
 
@@ -35,6 +35,10 @@ pub struct Record {
     /// Directories of the context whose files outside git are told together.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     directories: BTreeMap<String, Directory>,
+    /// The needs, by their names in the components, that have a key and are built themselves on an image of unknown origin,
+    /// directly or not. No part of the key.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    indefinite: BTreeSet<String>,
 }
 
 /// The files outside git below a directory.
@@ -61,12 +65,13 @@ pub enum Unsaid {
 }
 
 impl Record {
-    /// The text of the label; `None` where it does not fit in any form.
+    /// The text of the label; `None` where it does not fit in any form. `indefinite` has the needs whose keys do not say all
+    /// there is to say.
     #[must_use]
-    pub fn label(components: &Components) -> Option<String> {
+    pub fn label(components: &Components, indefinite: &BTreeSet<String>) -> Option<String> {
         let key = components.label().hash;
         let text = |directories: BTreeMap<String, Directory>, components: Components| {
-            let record = Self { key: key.clone(), components, directories };
+            let record = Self { key: key.clone(), components, directories, indefinite: indefinite.clone() };
             serde_json::to_string(&record).ok().filter(|text| text.len() <= LIMIT)
         };
         let short = abridged(components);
@@ -96,6 +101,22 @@ impl Record {
         } else {
             Err(Unsaid::Malformed)
         }
+    }
+
+    /// Whether the image differs from what is here only by images below it of which it is not known, here or in the image,
+    /// what they were made from: then it may well be made from what is here. `indefinite` has those needs of what is here
+    /// whose keys do not say all there is to say.
+    #[must_use]
+    pub fn may_be_of(&self, here: &Components, indefinite: &BTreeSet<String>) -> bool {
+        let mut same = here.clone();
+        for (image, need) in &mut same.needs {
+            let Some(recorded) = self.components.needs.get(image) else { return false };
+            let unknown = [&*need, recorded].into_iter().any(|key| key == UNKNOWN_ORIGIN);
+            if unknown || indefinite.contains(image) || self.indefinite.contains(image) {
+                need.clone_from(recorded);
+            }
+        }
+        same.label().hash == self.key
     }
 
     /// The components, of which `directories` has some files together.
@@ -235,7 +256,7 @@ mod tests {
     fn a_record_reads_back_whole() {
         let mut components = with_files(20);
         components.build_args = public_args();
-        let text = Record::label(&components).unwrap();
+        let text = Record::label(&components, &BTreeSet::new()).unwrap();
         let record = Record::parse(&text, &components.label()).unwrap();
         assert_eq!(record.components(), &components);
         assert!(record.directories().is_empty());
@@ -245,7 +266,7 @@ mod tests {
     fn a_flood_of_files_is_told_by_directories_and_stays_below_the_limit() {
         for count in [1_000, 5_000, 20_000] {
             let components = with_files(count);
-            let text = Record::label(&components).unwrap();
+            let text = Record::label(&components, &BTreeSet::new()).unwrap();
             assert!(text.len() <= LIMIT, "{}", text.len());
             let record = Record::parse(&text, &components.label()).unwrap();
             let told: usize = record.directories().values().map(|directory| directory.count).sum();
@@ -258,7 +279,7 @@ mod tests {
     fn every_file_is_in_a_directory_of_its_own_and_all_of_them_are_one_hash() {
         let mut components = components();
         components.files = (0..5_000).map(|n| (format!("d{n}/f"), "0".repeat(64))).collect();
-        let text = Record::label(&components).unwrap();
+        let text = Record::label(&components, &BTreeSet::new()).unwrap();
         let record = Record::parse(&text, &components.label()).unwrap();
         assert_eq!(record.directories()[""].count, 5_000);
     }
@@ -267,7 +288,7 @@ mod tests {
     fn a_long_value_is_hashed() {
         let mut components = components();
         components.labels.insert("long".to_owned(), "x".repeat(100_000));
-        let text = Record::label(&components).unwrap();
+        let text = Record::label(&components, &BTreeSet::new()).unwrap();
         let record = Record::parse(&text, &components.label()).unwrap();
         assert_eq!(record.components().labels["long"], as_recorded(&"x".repeat(100_000)));
     }
@@ -280,7 +301,7 @@ mod tests {
         for (n, secret) in secrets.into_iter().enumerate() {
             components.build_args.insert(format!("ARG{n}"), secret.to_owned());
         }
-        let text = Record::label(&components).unwrap();
+        let text = Record::label(&components, &BTreeSet::new()).unwrap();
         assert!(!text.contains("hunter2"), "{text}");
         let record = Record::parse(&text, &components.label()).unwrap();
         let recorded = &record.components().build_args;
@@ -293,7 +314,7 @@ mod tests {
     #[test]
     fn what_is_no_record_of_the_image_says_nothing() {
         let components = Components { build_args: public_args(), ..components() };
-        let (key, text) = (components.label(), Record::label(&components).unwrap());
+        let (key, text) = (components.label(), Record::label(&components, &BTreeSet::new()).unwrap());
         let other = KeyLabel { name: "other/image".to_owned(), ..key.clone() };
         let newer = KeyLabel { hash: "0".repeat(64), ..key.clone() };
         for (text, key) in [

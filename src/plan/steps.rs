@@ -94,7 +94,8 @@ impl Composer<'_> {
                 replaced.insert((reference.image.span.start, reference.image.span.end), name.to_string());
             }
         }
-        let mut action = recipe.request(key, components, &replaced, &self.names(image, &node.platform));
+        let mut action =
+            recipe.request(key, components, &settled.indefinite, &replaced, &self.names(image, &node.platform));
         for archive in &mut action.archives {
             for image in &mut archive.images {
                 let Ok(reference) = image.parse::<Reference>() else { continue };

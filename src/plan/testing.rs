@@ -247,7 +247,7 @@ impl World {
         self.plan_with(&self.request)
     }
 
-    fn plan_with(&self, request: &Request) -> Plan {
+    pub(super) fn plan_with(&self, request: &Request) -> Plan {
         let Repo { workspace, tags, graph } = &self.repo;
         let demand =
             super::demand(workspace, graph, &request.selected, &request.platforms, &self.skipped, &request.builder);

@@ -30,8 +30,6 @@ pub(super) struct Case<'a> {
     pub(super) package: PackageId,
     pub(super) selected: bool,
     pub(super) vouching: Vouching,
-    /// Whether its key says all there is to say.
-    pub(super) definite: bool,
     /// Why it cannot be built.
     pub(super) hindrance: Option<(State, Reason)>,
     pub(super) findings: &'a Findings,
@@ -98,8 +96,8 @@ impl Case<'_> {
             let other = if chosen.origin == Origin::Other { Some(chosen) } else { published() };
             reasons.push(Reason::Outdated(self.comparison(other)));
             state = State::Outdated;
-        } else if chosen.origin == Origin::Unknown {
-            reasons.push(Reason::UnknownOrigin { why: self.doubt(chosen) });
+        } else if let Origin::Unknown(why) = chosen.origin {
+            reasons.push(Reason::UnknownOrigin { why });
             state = State::UnknownOrigin;
         }
         Verdict { state, supply: if build { Supply::Build } else { Supply::Found(Box::new(chosen.clone())) }, reasons }
@@ -139,15 +137,6 @@ impl Case<'_> {
         }
     }
 
-    fn doubt(&self, chosen: &Candidate) -> Doubt {
-        match (&chosen.found.key, chosen.found.garbled) {
-            (None, true) => Doubt::MalformedKey,
-            (None, false) => Doubt::NoKey,
-            (Some(_), _) if self.definite => Doubt::ForeignKey,
-            (Some(_), _) => Doubt::UnknownBase,
-        }
-    }
-
     /// An image that was made from other inputs, compared with what is here.
     fn comparison(&self, other: Option<&Candidate>) -> Comparison {
         let place = other.map_or(Place::Builder, |other| other.place);
@@ -159,7 +148,10 @@ impl Case<'_> {
 
     fn differing(&self, other: &Candidate) -> Result<Vec<super::difference::Difference>, Unsaid> {
         let found = &other.found;
-        let (Some(key), Some(here)) = (&found.key, self.components) else { return Err(Unsaid::NoComponents) };
+        let foreign = other.origin == Origin::Unknown(Doubt::ForeignKey);
+        let (Some(key), Some(here)) = (found.key.as_ref().filter(|_| !foreign), self.components) else {
+            return Err(Unsaid::NoComponents);
+        };
         let asked = self.facts.components_of(&found.digest);
         let label = match (&found.components, asked) {
             (Some(label), _) | (None, Fact::Yes(label)) => label,

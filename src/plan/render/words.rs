@@ -74,6 +74,10 @@ fn doubt(why: Doubt) -> &'static str {
         Doubt::MalformedKey => "its key cannot be read",
         Doubt::ForeignKey => "its key is that of another image",
         Doubt::UnknownBase => "it is built on an image that carries no key, directly or not",
+        Doubt::BaseWasUnknown => {
+            "it was built on an image that carried no key, directly or not, and nothing else differs"
+        }
+        Doubt::NotDescribed => "what it is made from here cannot be told",
     }
 }
 

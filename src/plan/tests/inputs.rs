@@ -1,5 +1,7 @@
 //! What an image was made from, as it says itself, and what is not there to build on.
 
+use std::collections::BTreeSet;
+
 use crate::graph::testing::Pkg;
 use crate::image::Reference;
 use crate::plan::difference::{Change, Comparison, Difference};
@@ -10,7 +12,7 @@ use crate::presence::Fact;
 
 /// What a node is made from, as its image would carry it.
 fn record(world: &World, name: &str) -> String {
-    Record::label(world.plan().on(name, "amd64").components.as_ref().unwrap()).unwrap()
+    Record::label(world.plan().on(name, "amd64").components.as_ref().unwrap(), &BTreeSet::new()).unwrap()
 }
 
 /// A package whose published image was made with another value of a build arg.

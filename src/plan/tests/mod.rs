@@ -7,6 +7,7 @@ mod law;
 mod left_out;
 mod not_built;
 mod order;
+mod origin;
 mod publishing;
 mod rendered;
 mod states;
