@@ -167,7 +167,7 @@ pub fn compare(record: &Record, here: &Components) -> Vec<Difference> {
         map.iter().map(|(name, value)| (name.clone(), as_recorded(value).into_owned())).collect::<BTreeMap<_, _>>()
     };
     found.extend(
-        changes(&there.build_args, &recorded_args(&here.build_args)).map(|(name, was, is)| Difference::BuildArg {
+        changes(&record.build_args(), &recorded_args(&here.build_args)).map(|(name, was, is)| Difference::BuildArg {
             name,
             was,
             is,

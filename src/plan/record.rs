@@ -125,6 +125,16 @@ impl Record {
         &self.components
     }
 
+    /// The build args as they are recorded, also those that stand in the clear in an older record: so equal values are equal,
+    /// and no other value is told.
+    #[must_use]
+    pub fn build_args(&self) -> BTreeMap<String, String> {
+        let recorded = |name: &str, value: &String| {
+            if is_hashed(value) { value.clone() } else { recorded_arg(name, value) }
+        };
+        self.components.build_args.iter().map(|(name, value)| (name.clone(), recorded(name, value))).collect()
+    }
+
     /// The files of directories that are told together.
     #[must_use]
     pub fn directories(&self) -> &BTreeMap<String, Directory> {
@@ -205,16 +215,18 @@ pub fn as_recorded(value: &str) -> Cow<'_, str> {
 /// Build args as a record has them: presets and names of images as they are, of all others a hash.
 #[must_use]
 pub fn recorded_args(args: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let recorded = |name: &str, value: &str| {
-        if PRESETS.contains(&name) || names_image(value) { as_recorded(value).into_owned() } else { hashed(value) }
-    };
-    args.iter().map(|(name, value)| (name.clone(), recorded(name, value))).collect()
+    args.iter().map(|(name, value)| (name.clone(), recorded_arg(name, value))).collect()
+}
+
+fn recorded_arg(name: &str, value: &str) -> String {
+    if PRESETS.contains(&name) || names_image(value) { as_recorded(value).into_owned() } else { hashed(value) }
 }
 
 /// Whether a recorded value is a hash.
 #[must_use]
 pub fn is_hashed(recorded: &str) -> bool {
-    recorded.starts_with(HASHED)
+    let digits = recorded.strip_prefix(HASHED).unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn hashed(value: &str) -> String {
@@ -238,6 +250,7 @@ fn is_abridged(components: &Components) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::difference::compare;
     use crate::plan::key::tests::components;
 
     fn with_files(count: usize) -> Components {
@@ -308,6 +321,36 @@ mod tests {
         assert_eq!(recorded["ARG0"], hashed("hunter2"));
         for (name, value) in public_args() {
             assert_eq!(recorded[&name], value);
+        }
+    }
+
+    #[test]
+    fn of_a_record_that_has_values_in_the_clear_equal_ones_are_equal_and_none_is_told() {
+        let mut then = components();
+        then.build_args = public_args();
+        then.build_args.extend([("TOKEN", "hunter2"), ("SAME", "hunter3")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+        let mut record = Record {
+            key: then.label().hash,
+            components: then.clone(),
+            directories: BTreeMap::new(),
+            indefinite: BTreeSet::new(),
+        };
+        let mut here = then.clone();
+        here.build_args.insert("TOKEN".to_owned(), "hunter4".to_owned());
+        here.build_args.insert("INIT".to_owned(), "org/init:4567".to_owned());
+        for clear in [true, false] {
+            if !clear {
+                record = Record::parse(&Record::label(&then, &BTreeSet::new()).unwrap(), &then.label()).unwrap();
+            }
+            let text = serde_json::to_string(&record).unwrap();
+            assert_eq!(text.contains("hunter2"), clear);
+            let record = Record::parse(&text, &then.label()).unwrap();
+            assert!(compare(&record, &then).is_empty());
+            let differs = compare(&record, &here);
+            let told = serde_json::to_string(&differs).unwrap() + &format!("{differs:?}");
+            assert!(!told.contains("hunter"), "{told}");
+            let words: Vec<String> = differs.iter().map(ToString::to_string).collect();
+            assert_eq!(words, ["build arg INIT: `org/init:0123` -> `org/init:4567`", "build arg TOKEN: another value"]);
         }
     }
 
