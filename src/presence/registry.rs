@@ -67,7 +67,11 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
         // By its digest, since a mirror may have something else under the tag.
         let by_digest = format!("{}@{}", image.name(), found.digest).parse();
         let name = by_digest.unwrap_or_else(|_| image.arch_tag(platform));
-        match image_facts(client, &name, Some(platform)).await {
+        let labelled = async {
+            let Some(manifest) = client.manifest(&name).await? else { return Ok(None) };
+            facts_of(client, &name, &manifest, Some(platform)).await
+        };
+        match labelled.await {
             Ok(Some(labelled)) => *found = labelled,
             // It is an index without the platform, or was removed after it was found.
             Ok(None) => *fact = Fact::No,
@@ -187,13 +191,13 @@ async fn listed(
     question: &Question,
     manifest: &Manifest,
 ) -> Fact<BTreeMap<Platform, Found>> {
-    let content = match manifest.content(&image.to_string()) {
-        Ok(content) => content,
+    let index = match manifest.content(&image.to_string()) {
+        Ok(Content::Index(index)) => index,
+        Ok(Content::Image(_)) => {
+            let found = answer(facts_of(client, image, manifest, None).await);
+            return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
+        }
         Err(problem) => return Fact::Unknown(problem),
-    };
-    let Content::Index(index) = content else {
-        let found = answer(image_facts(client, image, None).await);
-        return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
     };
     let listed = question.platforms.iter();
     let listed = listed.filter_map(|platform| Some((platform.clone(), of_entry(index.entry(platform)?, platform))));
@@ -206,12 +210,12 @@ fn of_entry(entry: &registry::Entry, platform: &Platform) -> Found {
 }
 
 /// Platform and key label of a single image, from its configuration; of an index, what it lists for the platform.
-async fn image_facts(
+async fn facts_of(
     client: &Client,
     image: &Reference,
+    manifest: &Manifest,
     platform: Option<&Platform>,
 ) -> Result<Option<Found>, Problem> {
-    let Some(manifest) = client.manifest(image).await? else { return Ok(None) };
     let about = image.to_string();
     let content = match manifest.content(&about)? {
         Content::Image(content) => content,
@@ -221,7 +225,7 @@ async fn image_facts(
     };
     let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
     let config = ImageConfig::parse(&bytes, &about)?;
-    Ok(Some(Found::labelled(config.platform, &config.labels, manifest.descriptor.digest)))
+    Ok(Some(Found::labelled(config.platform, &config.labels, manifest.descriptor.digest.clone())))
 }
 
 /// An answer as a fact.
@@ -234,42 +238,4 @@ fn answer<T>(answer: Result<Option<T>, Problem>) -> Fact<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registry::stub::{Answer, Stub};
-    use crate::registry::{Options, digest, media_type};
-
-    /// A registry with `org/image:1-amd64` alone, whose configuration it answers like this.
-    async fn registered(config: Answer) -> Fact<Found> {
-        let digest_of_config = digest(b"config");
-        let manifest = format!(
-            r#"{{"schemaVersion": 2, "config": {{"mediaType": "c", "digest": "{digest_of_config}", "size": 6}}, "layers": []}}"#
-        );
-        let digest_of_manifest = digest(manifest.as_bytes());
-        let stub = Stub::start(move |asked| match asked.path.rsplit('/').next() {
-            Some(name) if name == "1-amd64" || name == digest_of_manifest => Answer::ok(manifest.as_str())
-                .header("content-type", media_type::OCI_MANIFEST)
-                .header("docker-content-digest", digest_of_manifest.as_str())
-                .header("content-length", manifest.len().to_string()),
-            Some(name) if name == digest_of_config => config.clone(),
-            _ => Answer::status(404),
-        })
-        .await;
-        let options = Options { certs_dir: None, backoff: std::time::Duration::from_millis(1), ..Options::default() };
-        let image: Reference = format!("{}/org/image:1", stub.address).parse().unwrap();
-        let platform = Platform::linux("amd64");
-        let mut question = Question::new(image.clone(), true);
-        question.platforms.insert(platform.clone());
-        let asked = ask_one(&Client::new(options).unwrap(), &image, &question).await;
-        assert!(asked.index.is_no());
-        asked.arch_tags[&platform].clone()
-    }
-
-    #[tokio::test]
-    async fn an_image_whose_label_cannot_be_read_is_unknown() {
-        for answer in [Answer::status(403), Answer::ok("config")] {
-            assert!(matches!(registered(answer).await, Fact::Unknown(_)));
-        }
-        assert!(registered(Answer::status(404)).await.is_no(), "an image without its configuration is none");
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ mod order;
 mod outdated;
 mod platforms;
 mod prefix;
+mod requests;
 mod signals;
 mod stages;
 mod unanswered;
