@@ -6,6 +6,7 @@
 mod ask;
 mod builder;
 mod cache;
+mod existence;
 mod key_label;
 mod more;
 mod registry;
@@ -19,6 +20,7 @@ use crate::registry::Descriptor;
 use crate::trust::Signed;
 
 pub use ask::{Places, Question, ask};
+pub use existence::ask_existence;
 pub use key_label::{COMPONENTS_LABEL, KEY_LABEL, KeyLabel};
 pub use more::{MoreQuestions, ask_more};
 

@@ -4,17 +4,14 @@
 //! A plan with nothing to do asks none of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::existence::ask_existence;
 use super::{COMPONENTS_LABEL, Fact, Facts};
 use crate::image::Reference;
-use crate::problem::{Class, Fault, Problem};
+use crate::problem::Problem;
 use crate::registry::{Client, Content, ImageConfig};
-
-/// A registry of other people decides nothing by being slow.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Further questions, to registries only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,36 +30,15 @@ impl MoreQuestions {
     }
 }
 
-/// The registry of an image of others did not answer soon.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("`{image}` was not answered for within {seconds} s")]
-#[diagnostic(code(presence::slow), help("the engine will ask for it when it builds"))]
-struct Slow {
-    image: String,
-    seconds: u64,
-}
-
-impl Fault for Slow {
-    fn class(&self) -> Class {
-        Class::Infrastructure
-    }
-}
-
 /// Asks, all at once, and adds the answers to what is known.
 pub async fn ask_more(questions: &MoreQuestions, client: &Client, facts: &mut Facts) {
     let components = join_all(questions.components.iter().map(async |image| {
         let answer = components(client, image).await;
         (image.digest().unwrap_or_default().to_owned(), fact(answer))
     }));
-    let external = join_all(questions.external.iter().map(async |image| {
-        let answer = tokio::time::timeout(PATIENCE, client.head(&image.canonical())).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(Slow { image: image.to_string(), seconds: PATIENCE.as_secs() }.into()));
-        (image.canonical().to_string(), fact(answer.map(|found| found.map(|_| ()))))
-    }));
-    let (components, external) = tokio::join!(components, external);
+    let (components, external) = tokio::join!(components, ask_existence(questions.external.iter().cloned(), client));
     facts.components.extend(components.into_iter().collect::<BTreeMap<_, _>>());
-    facts.external.extend(external.into_iter().collect::<BTreeMap<_, _>>());
+    facts.external.extend(external.into_iter().map(|(image, fact)| (image.canonical().to_string(), fact)));
 }
 
 /// The label of an image with what it was made from; none where it carries none, or has gone.
