@@ -1,29 +1,20 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand, ValueEnum};
-use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 
 use super::options::Place;
 use super::output::{Output, json};
 use super::registry_args::RegistryArgs;
 use super::{Ended, exit};
-use crate::git::{self, Future, TagOptions, Tags};
-use crate::graph::{self, Graph};
-use crate::image::{Platform, Reference};
-use crate::pins::{self, Carried, DirtyTags, ImageFile, KeptReason, Pin, Published, Repinned, render};
-use crate::pipeline;
+use crate::pins::{self, KeptReason, Published, render};
+use crate::pipeline::{self, PinSurvey, SurveyedPins};
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::settings::{parse_registry, registry, registry_options};
-use crate::workspace::{self, Package, PackageId, Workspace};
-
-/// How many images are asked about at once.
-const AT_ONCE: usize = 16;
+use crate::workspace;
 
 const FIX_HELP: &str = "\
 PKG is a selector of the packages whose tags are carried on, not of the files that are written:
@@ -131,118 +122,84 @@ pub(super) fn run(place: &Place, output: &Output, args: &PinsArgs, runtime: &Run
     }
 }
 
-/// What all three verbs read.
-struct Read {
-    root: PathBuf,
-    current: String,
-    /// How the workspace was read.
-    options: workspace::Options,
-    workspace: Workspace,
-    /// As they are.
-    tags: Tags,
-    images: Vec<ImageFile>,
-}
-
-impl Read {
-    fn new(place: &Place, output: &Output, reading: &Reading) -> Result<Self, Vec<Problem>> {
-        let one = |problem| vec![problem];
-        let (root, current) = place.root().map_err(one)?;
-        let profile = reading.profile.clone().filter(|profile| !profile.is_empty());
-        let options = workspace::Options::new(reading.strict, profile, None);
-        let workspace = workspace::read(&root, &options).map_err(one)?;
-        let images = pins::image_files(&root, &current, &reading.files).map_err(one)?;
-        let all: Vec<PackageId> = workspace.ids().collect();
-        let tags = git::tags(&workspace, &all, &TagOptions::default()).map_err(one)?;
-        for package in &workspace.packages {
-            // What is made from a template has no pins yet.
-            let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
-            package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
-        }
-        Ok(Self { root, current, options, workspace, tags, images })
+/// What all three verbs look at.
+fn survey(
+    place: &Place,
+    output: &Output,
+    selectors: &[String],
+    reading: &Reading,
+) -> Result<SurveyedPins, Vec<Problem>> {
+    let one = |problem| vec![problem];
+    let (root, current) = place.root().map_err(one)?;
+    let profile = reading.profile.clone().filter(|profile| !profile.is_empty());
+    let surveyed = pipeline::survey_pins(&PinSurvey {
+        root: &root,
+        current: &current,
+        selectors,
+        image_files: &reading.files,
+        workspace: &workspace::Options::new(reading.strict, profile, None),
+    })
+    .map_err(one)?;
+    for package in &surveyed.surveyed.workspace.packages {
+        // What is made from a template has no pins yet.
+        let template = package.dockerfile_problem.iter().filter(|_| package.template.is_some());
+        package.warnings.iter().chain(template).for_each(|warning| output.warning(warning));
     }
-
-    /// The pins of the packages that are selected, and of the image ymls.
-    fn pins(&self, output: &Output, selectors: &[String]) -> Result<Vec<Pin>, Problem> {
-        let mut future = Future::new()?;
-        let tags = pins::committed(&self.workspace, &self.tags, &TagOptions::default(), &mut future, false)?;
-        let graph = self.graph(&tags);
-        let (selected, nothing) = self.selected(selectors, &graph)?;
-        if let Some(nothing) = nothing {
-            output.say(&format!("{nothing}\n"));
-        }
-        let mut pins = pins::list(&self.workspace, &tags, &graph, &self.images);
-        if let Some(selected) = selected {
-            pins.retain(|pin| pin.used_by.is_empty() || pin.used_by.iter().any(|id| selected.contains(id)));
-        }
-        Ok(pins)
+    if let Some(nothing) = &surveyed.surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
     }
-
-    /// `None` for everything; and why nothing is selected, where that is no mistake.
-    fn selected(
-        &self,
-        selectors: &[String],
-        graph: &Graph,
-    ) -> Result<(Option<Vec<PackageId>>, Option<String>), Problem> {
-        if selectors.is_empty() {
-            return Ok((None, None));
-        }
-        let (selected, nothing) = pipeline::select(&self.workspace, graph, selectors, &self.current, &self.options)?;
-        Ok((Some(selected), nothing))
-    }
-
-    fn graph(&self, tags: &Tags) -> Graph {
-        graph::build(&self.workspace, tags, &self.workspace.config.platforms, &Platform::host())
-    }
-
-    /// What cannot be read, and so has pins that nobody has looked at.
-    fn unread(&self) -> Vec<Problem> {
-        self.workspace.packages.iter().flat_map(Package::unread).cloned().collect()
-    }
+    Ok(surveyed)
 }
 
 fn list(place: &Place, output: &Output, args: &ListArgs) -> Ended {
-    let read = Read::new(place, output, &args.reading)?;
-    let pins = read.pins(output, &args.selectors).map_err(|problem| vec![problem])?;
-    read.unread().iter().for_each(|problem| output.warning(problem));
+    let surveyed = survey(place, output, &args.selectors, &args.reading)?;
+    let workspace = &surveyed.surveyed.workspace;
+    let pins = surveyed.list().map_err(|problem| vec![problem])?;
+    surveyed.unread().iter().for_each(|problem| output.warning(problem));
     output.data(&match args.format {
-        Format::Text => render::text(&pins, &read.workspace, output.verbose > 0),
-        Format::Json => json(&render::json(&pins, &read.workspace)),
+        Format::Text => render::text(&pins, workspace, output.verbose > 0),
+        Format::Json => json(&render::json(&pins, workspace)),
     })?;
     Ok(exit::DONE)
 }
 
 fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) -> Ended {
     let one = |problem| vec![problem];
-    let read = Read::new(place, output, &args.reading)?;
-    let pins = read.pins(output, &args.selectors).map_err(one)?;
-    if args.selectors.is_empty() && read.unread().is_empty() {
-        output.say(&needless(&pins, &read.workspace));
+    let surveyed = survey(place, output, &args.selectors, &args.reading)?;
+    let workspace = &surveyed.surveyed.workspace;
+    let pins = surveyed.list().map_err(one)?;
+    if args.selectors.is_empty() && surveyed.unread().is_empty() {
+        output.say(&render::needless_text(&pins, workspace));
     }
-    let images = pins::to_be_asked(&pins);
     let published = if args.offline {
+        let images = pins::to_be_asked(&pins);
         if !images.is_empty() {
-            output.say(&format!("nobody asked whether {} is there: --offline\n", former(images.len())));
+            let former = if images.len() == 1 {
+                "1 former tag".to_owned()
+            } else {
+                format!("any of {} former tags", images.len())
+            };
+            output.say(&format!("nobody asked whether {former} is there: --offline\n"));
         }
         Published::new()
     } else {
-        let config = &read.workspace.config;
+        let config = &workspace.config;
         let directory = place.working_directory().map_err(one)?;
         let authorities = args.registries.certificate_authorities(&directory);
         let insecure = &args.registries.insecure_registry;
-        let options = registry_options(&read.root, config, insecure, &authorities, &place.environment);
+        let options = registry_options(&workspace.root, config, insecure, &authorities, &place.environment);
         let client = Client::new(options).map_err(one)?;
-        let registry = registry(args.registry.as_deref(), config);
-        runtime.block_on(ask(images, &client, registry.as_deref()))
+        pipeline::published(&pins, &client, registry(args.registry.as_deref(), config).as_deref(), runtime)
     };
     let findings = pins::check(&pins, &published);
     let unknown: BTreeMap<String, String> = (published.iter())
         .filter_map(|(image, asked)| Some((image.to_string(), asked.as_ref().err()?.to_string())))
         .collect();
     output.data(&match args.format {
-        Format::Text => render::findings_text(&findings, &pins, &read.workspace),
-        Format::Json => json(&render::findings_json(&findings, &unknown, &read.workspace)),
+        Format::Text => render::findings_text(&findings, &pins, workspace),
+        Format::Json => json(&render::findings_json(&findings, &unknown, workspace)),
     })?;
-    let mut problems = read.unread();
+    let mut problems = surveyed.unread();
     if !findings.is_empty() {
         for problem in &problems {
             output.warning(problem);
@@ -253,67 +210,24 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
 }
 
-/// The stale pins that kitmake.yml allows and that nobody has any longer.
-fn needless(pins: &[Pin], workspace: &Workspace) -> String {
-    let allowed = |pin: &&Pin| matches!(pin.state, pins::State::Allowed(_));
-    let mut text = String::new();
-    for entry in &workspace.config.stale_pins {
-        if !pins.iter().filter(allowed).any(|pin| entry.allows(&pin.file, &pin.reference)) {
-            let of = entry.image.as_ref().map(|image| format!(" to {image}")).unwrap_or_default();
-            let file = &entry.file;
-            let _ = writeln!(text, "warning: kitmake.yml: `stale-pins` allows pins of {file}{of}, and none is stale");
-        }
-    }
-    text
-}
-
-fn former(count: usize) -> String {
-    if count == 1 { "1 former tag".to_owned() } else { format!("any of {count} former tags") }
-}
-
-/// Whether registries have the images.
-async fn ask(images: impl IntoIterator<Item = Reference>, client: &Client, registry: Option<&str>) -> Published {
-    let asking = images.into_iter().map(|image| async move {
-        let found = client.find(&image.on(registry)).await;
-        (image, found.map(|found| found.is_some()))
-    });
-    futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await
-}
-
 fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
     let one = |problem| vec![problem];
-    let read = Read::new(place, output, &args.reading)?;
-    let (selected, nothing) = read.selected(&args.selectors, &read.graph(&read.tags)).map_err(one)?;
-    let names_some = nothing.is_none();
-    if let Some(nothing) = nothing {
-        output.say(&format!("{nothing}\n"));
-    }
-    let request = pins::Request {
-        workspace: &read.workspace,
-        tags: &read.tags,
-        options: &TagOptions::default(),
-        platforms: &read.workspace.config.platforms,
-        builder: &Platform::host(),
-        carried: selected.as_deref().map_or(Carried::All, Carried::These),
-        images: &read.images,
-        dirty: DirtyTags::Committed { include_untracked: args.include_untracked },
-    };
-    let repinned = pins::repin(&request).map_err(one)?;
+    let surveyed = survey(place, output, &args.selectors, &args.reading)?;
+    let workspace = &surveyed.surveyed.workspace;
+    let repinned = surveyed.repin(args.include_untracked).map_err(one)?;
     if args.dry_run {
         output.data(&pins::diff(&repinned.changes))?;
     } else {
         pins::write(&repinned.changes).map_err(one)?;
         output.data(&render::fixed_text(&repinned, output.verbose > 0))?;
     }
-    output.say(&said(&repinned, args.dry_run));
+    output.say(&render::outcome_text(&repinned, args.dry_run));
     if repinned.changes.is_empty()
-        && names_some
-        && let Some(selected) = &selected
+        && let Some(selected) = surveyed.selected()
     {
-        let pins = read.pins(output, &args.selectors).map_err(one)?;
-        output.say(&elsewhere(&pins, selected, &read.workspace));
+        output.say(&render::elsewhere_text(&surveyed.list().map_err(one)?, selected, workspace));
     }
-    let unread = read.unread();
+    let unread = surveyed.unread();
     for problem in &unread {
         output.warning(problem);
     }
@@ -323,42 +237,4 @@ fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
     let is_finding = |reason: &KeptReason| !matches!(reason, KeptReason::Own);
     let left = repinned.kept.iter().any(|kept| is_finding(&kept.reason));
     Ok(if left || !unread.is_empty() { exit::TO_DO } else { exit::DONE })
-}
-
-/// The stale tags that the files of selected packages have of others: no tag of theirs is carried on.
-fn elsewhere(pins: &[Pin], selected: &[PackageId], workspace: &Workspace) -> String {
-    let name = |id: PackageId| workspace.package(id).name.to_string();
-    let mut named: BTreeMap<PackageId, BTreeSet<String>> = BTreeMap::new();
-    for pin in pins.iter().filter(|pin| pin.state == pins::State::Stale && pin.tag_at.is_ok()) {
-        let Some(package) = pin.package.filter(|package| !selected.contains(package)) else { continue };
-        for &user in pin.used_by.iter().filter(|user| selected.contains(user)) {
-            named.entry(user).or_default().insert(name(package));
-        }
-    }
-    let mut text = String::new();
-    for (user, packages) in named {
-        let packages: Vec<String> = packages.into_iter().collect();
-        let (user, all, listed) = (name(user), packages.join(" "), packages.join(", "));
-        let _ =
-            writeln!(text, "`{user}` names stale tags of {listed}: `kitmake pins fix {all}` brings them up to date");
-    }
-    text
-}
-
-/// What was done, what is left, and what to do now.
-fn said(repinned: &Repinned, dry_run: bool) -> String {
-    let mut text = render::kept_text(&repinned.kept);
-    if repinned.changes.is_empty() {
-        text.push_str("nothing to rewrite\n");
-        return text;
-    }
-    let plural = |count: usize, word| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let pins = plural(repinned.rewrites.len(), "pin");
-    let files = plural(repinned.changes.len(), "file");
-    let verb = if dry_run { "would rewrite" } else { "rewrote" };
-    let _ = writeln!(text, "{verb} {pins} in {files}; they are right once all changes to tracked files are committed");
-    for name in &repinned.to_be_added {
-        let _ = writeln!(text, "the commit has to have `{name}`, too: `git add` it");
-    }
-    text
 }

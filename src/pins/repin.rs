@@ -126,21 +126,21 @@ pub struct Repinned {
     pub to_be_added: BTreeSet<String>,
 }
 
-/// The tags that packages will have when the changes of the work tree are committed.
+/// The tags that packages will have when the changes of the work tree are committed; `None` if there is no change.
 pub fn committed(
     workspace: &Workspace,
     tags: &Tags,
     options: &TagOptions,
     future: &mut Future,
     include_untracked: bool,
-) -> Result<Tags, Problem> {
+) -> Result<Option<Tags>, Problem> {
     let is_clean = |tag: &Option<Result<PackageTag, Problem>>| match tag {
         Some(Ok(tag)) => !tag.is_dirty(),
         Some(Err(_)) => false,
         None => true,
     };
     if tags.packages.iter().all(is_clean) {
-        return Ok(tags.clone());
+        return Ok(None);
     }
     if include_untracked {
         for (top, names) in untracked(workspace, tags, workspace.ids()) {
@@ -148,7 +148,7 @@ pub fn committed(
         }
     }
     let all: Vec<PackageId> = workspace.ids().collect();
-    future.tags(workspace, &all, options)
+    future.tags(workspace, &all, options).map(Some)
 }
 
 /// Works out what is to be written, and what the tags will be then.
@@ -159,8 +159,9 @@ pub fn repin(request: &Request<'_>) -> Result<Repinned, Problem> {
         DirtyTags::Committed { include_untracked } => {
             committed(workspace, tags, options, &mut future, include_untracked)?
         }
-        DirtyTags::Dirty => tags.clone(),
+        DirtyTags::Dirty => None,
     };
+    let start = start.unwrap_or_else(|| tags.clone());
     let graph = graph::build(workspace, &start, request.platforms, request.builder);
     let mut pins = list(workspace, &start, &graph, request.images);
     let files = Files::new(workspace, request.images, &pins, &mut future)?;

@@ -3,6 +3,7 @@
 //! | module | how far it goes |
 //! |---|---|
 //! | `survey` | packages, tags and graph: what needs neither an engine nor a registry |
+//! | `pins` | the same, and where it names its own images; with registries asked for some of them |
 //! | `compare` | the same at two states of the repository, and what differs |
 //! | `questions` | what the places are asked about |
 //! | `outside` | the hashes of the files that git does not see |
@@ -10,10 +11,12 @@
 
 mod compare;
 mod outside;
+mod pins;
 mod prepare;
 mod questions;
 mod survey;
 
 pub use compare::{Compared, Comparison, affected};
+pub use pins::{PinSurvey, SurveyedPins, published, survey_pins};
 pub use prepare::{Prepared, prepare};
 pub use survey::{Rewritten, Survey, Surveyed, select, spread, survey};

@@ -1,0 +1,86 @@
+//! Pins, findings and fixes as text and as JSON.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `list` | all pins with their states |
+//! | `findings` | what is wrong with them |
+//! | `fixed` | what a fix changes, and what it leaves |
+
+mod findings;
+mod fixed;
+mod list;
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Pin, State};
+use crate::workspace::Workspace;
+
+pub use findings::{findings_json, findings_text, needless_text};
+pub use fixed::{elsewhere_text, fixed_text, kept_text, outcome_text};
+pub use list::{json, text};
+
+/// The version of the JSON documents.
+const VERSION: u32 = 1;
+
+/// One pin for programs.
+fn pin_json(pin: &Pin, workspace: &Workspace) -> Value {
+    let name = |id: &crate::workspace::PackageId| workspace.package(*id).name.clone();
+    let reason = match &pin.state {
+        State::Allowed(reason) | State::Unresolved(reason) => Some(reason),
+        _ => None,
+    };
+    json!({
+        "file": pin.file,
+        "line": pin.line,
+        "kind": pin.kind,
+        "reference": pin.reference,
+        "state": pin.state.name(),
+        "package": pin.package.as_ref().map(name),
+        "expected": pin.expected.as_ref().map(ToString::to_string),
+        "used_by": pin.used_by.iter().map(name).collect::<Vec<_>>(),
+        "reason": reason,
+        "not_rewritable": pin.tag_at.as_ref().err().filter(|_| pin.package.is_some() || pin.state == State::Stale),
+    })
+}
+
+fn place(pin: &Pin) -> String {
+    format!("{}:{}", pin.file, pin.line)
+}
+
+/// The reference and what there is to say of it.
+fn said(pin: &Pin, workspace: &Workspace) -> String {
+    let reference = &pin.reference;
+    let package = pin.package.map(|id| workspace.package(id).name.to_string()).unwrap_or_default();
+    match (&pin.state, &pin.expected) {
+        (State::Stale, Some(expected)) => {
+            let why = pin.tag_at.as_ref().err().map(|why| format!("; {why}")).unwrap_or_default();
+            format!("{reference}, but `{package}` is {expected}{why}")
+        }
+        (State::Stale, None) => match &pin.tag_at {
+            Err(why) => format!("{reference}: {why}"),
+            Ok(_) => format!("{reference}, but `{package}` has no tag"),
+        },
+        (State::Allowed(reason), _) => format!("{reference}: {reason}"),
+        (State::Unresolved(why), _) => format!("{reference}: {why}"),
+        (State::Own, _) => format!("{reference}, which `{package}` made before"),
+        (State::Current | State::External, _) => reference.clone(),
+    }
+}
+
+/// `1 pin`, `2 pins`
+pub(super) fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Rows in columns two blanks apart; the last is as long as it is.
+pub(super) fn table(rows: &[[String; 3]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    let mut text = String::new();
+    for [a, b, c] in rows {
+        let _ = writeln!(text, "{a:first$}  {b:second$}  {c}");
+    }
+    text
+}

@@ -1,0 +1,117 @@
+//! The pins of the repository as it is: what they are, whether registries have what they name, and what they should be.
+//!
+//! The repository is surveyed as for every other verb. Pins are measured by the tags that packages will have when the
+//! changes of the work tree are committed; nothing is written here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tokio::runtime::Runtime;
+
+use super::survey::{Survey, Surveyed, survey};
+use crate::git::{Future, TagOptions};
+use crate::graph;
+use crate::image::{Platform, Reference};
+use crate::pins::{self, Carried, DirtyTags, ImageFile, Pin, Published, Repinned};
+use crate::presence::{Fact, ask_existence};
+use crate::problem::Problem;
+use crate::registry::Client;
+use crate::settings::selectors_or;
+use crate::workspace::{self, Package, PackageId};
+
+/// Where pins are looked for.
+#[derive(Debug)]
+pub struct PinSurvey<'a> {
+    /// The absolute path of the root.
+    pub root: &'a Path,
+    /// The directory that selectors and globs are also relative to, relative to the root.
+    pub current: &'a str,
+    /// The packages that are meant; without any, everything is.
+    pub selectors: &'a [String],
+    /// Globs of image ymls.
+    pub image_files: &'a [String],
+    /// What is read, and how strictly.
+    pub workspace: &'a workspace::Options,
+}
+
+/// A repository whose pins are asked about.
+#[derive(Debug)]
+pub struct SurveyedPins {
+    /// The packages with the tags that they have now.
+    pub surveyed: Surveyed,
+    /// The image ymls.
+    pub image_files: Vec<ImageFile>,
+    /// Whether selectors say which packages are meant.
+    is_limited: bool,
+}
+
+/// Reads the packages and the image ymls.
+pub fn survey_pins(pins: &PinSurvey<'_>) -> Result<SurveyedPins, Problem> {
+    let selectors = selectors_or(pins.selectors, ".");
+    let tags = TagOptions::default();
+    let surveyed = survey(&Survey::new(pins.root, pins.current, selectors, pins.workspace, &tags), &Platform::host())?;
+    let image_files = pins::image_files(pins.root, pins.current, pins.image_files)?;
+    Ok(SurveyedPins { surveyed, image_files, is_limited: !pins.selectors.is_empty() })
+}
+
+impl SurveyedPins {
+    /// The packages that selectors name, sorted; `None` where everything is meant.
+    #[must_use]
+    pub fn selected(&self) -> Option<&[PackageId]> {
+        self.is_limited.then_some(&self.surveyed.selected)
+    }
+
+    /// The pins of the packages that are meant, and of all image ymls.
+    pub fn list(&self) -> Result<Vec<Pin>, Problem> {
+        let Surveyed { workspace, tags, graph, .. } = &self.surveyed;
+        let committed = pins::committed(workspace, tags, &TagOptions::default(), &mut Future::new()?, false)?;
+        let mut pins = if let Some(tags) = committed {
+            let graph = graph::build(workspace, &tags, &workspace.config.platforms, &Platform::host());
+            pins::list(workspace, &tags, &graph, &self.image_files)
+        } else {
+            pins::list(workspace, tags, graph, &self.image_files)
+        };
+        if let Some(selected) = self.selected() {
+            pins.retain(|pin| pin.used_by.is_empty() || pin.used_by.iter().any(|id| selected.contains(id)));
+        }
+        Ok(pins)
+    }
+
+    /// The pins as they should be, with the new tags of the packages that are meant.
+    pub fn repin(&self, include_untracked: bool) -> Result<Repinned, Problem> {
+        let Surveyed { workspace, tags, .. } = &self.surveyed;
+        pins::repin(&pins::Request {
+            workspace,
+            tags,
+            options: &TagOptions::default(),
+            platforms: &workspace.config.platforms,
+            builder: &Platform::host(),
+            carried: self.selected().map_or(Carried::All, Carried::These),
+            images: &self.image_files,
+            dirty: DirtyTags::Committed { include_untracked },
+        })
+    }
+
+    /// What cannot be read, and so has pins that nobody has looked at.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Problem> {
+        self.surveyed.workspace.packages.iter().flat_map(Package::unread).cloned().collect()
+    }
+}
+
+/// Asks registries for the images that have to be there. Those without a host in their name live on `registry`.
+pub fn published(pins: &[Pin], client: &Client, registry: Option<&str>, runtime: &Runtime) -> Published {
+    let named: BTreeMap<Reference, Reference> =
+        pins::to_be_asked(pins).into_iter().map(|image| (image.on(registry), image)).collect();
+    let facts = runtime.block_on(ask_existence(named.keys().cloned(), client));
+    let said = facts.into_iter().filter_map(|(remote, fact)| {
+        let image = named.get(&remote)?.clone();
+        match fact {
+            Fact::Yes(()) => Some((image, Ok(true))),
+            Fact::No => Some((image, Ok(false))),
+            Fact::Unknown(problem) => Some((image, Err(problem))),
+            Fact::NotAsked => None,
+        }
+    });
+    said.collect()
+}
