@@ -147,7 +147,7 @@ fn link(workspace: &Workspace, graph: &Graph, edge: &Edge) -> Link {
         to: edge.to.map(|to| workspace.package(to).name.to_string()).unwrap_or_default(),
         reference: edge.reference.clone(),
         source_file: source.filter(|_| written.is_some()).map(crate::problem::SourceFile::named),
-        at: written.map(|reference| span(&reference.image.span)),
+        at: written.map(|reference| span(reference.image.written_at())),
     }
 }
 

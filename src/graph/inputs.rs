@@ -44,7 +44,7 @@ pub(super) fn nodes(
                     Ok(Err(invalid)) => {
                         if image.reached {
                             let why = format!("{invalid} (line {})", image.line);
-                            mistakes.push(Mistake { why, span: image.span.clone() });
+                            mistakes.push(Mistake { why, span: image.written_at().clone() });
                         }
                         (State::Unresolved, None)
                     }

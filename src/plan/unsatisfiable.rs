@@ -4,7 +4,6 @@
 //! and mirrors of its own for what could not be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::decide::Decided;
 use super::findings::right;
@@ -33,7 +32,7 @@ pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided)
         };
         if is_nowhere {
             let (places, platforms) = nowhere.entry(image.to_string()).or_default();
-            places.entry((package, reference.image.span.start)).or_insert(reference);
+            places.entry((package, reference.image.written_at().start)).or_insert(reference);
             platforms.insert(reference.image.platform.to_string());
         }
     }
@@ -46,16 +45,11 @@ pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided)
             image,
             platforms: platforms.into_iter().collect::<Vec<_>>().join(", "),
             source_code: file.map(crate::problem::SourceFile::named),
-            at: file.map(|_| span(written_at(reference))),
+            at: file.map(|_| span(reference.image.written_at())),
         };
         Some(problem.into())
     });
     problems.collect()
-}
-
-/// Where the image stands in the Dockerfile.
-fn written_at(reference: &NodeReference) -> &Range<usize> {
-    reference.image.origin.as_ref().unwrap_or(&reference.image.span)
 }
 
 /// What is to be built on the image, as the end of a sentence; of more than one place where each of them is.
@@ -67,7 +61,7 @@ fn users(inputs: Inputs<'_>, places: &Places<'_>) -> String {
     };
     let place = |(&(package, _), reference): (&(PackageId, usize), &&NodeReference)| {
         let file = &inputs.workspace.package(package).dockerfile.as_ref()?.source;
-        Some(format!("{}:{}", file.path, file.line(written_at(reference).start)))
+        Some(format!("{}:{}", file.path, reference.image.line))
     };
     let lines: Vec<String> = places.iter().filter_map(place).collect();
     let lines = if lines.len() > 1 { format!(": {}", lines.join(", ")) } else { String::new() };

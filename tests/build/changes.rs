@@ -27,11 +27,7 @@ fn an_edit_of_the_base_builds_the_base_and_after_pinning_all_that_is_built_on_it
         let directory = package.split(':').next().unwrap();
         let file = if package == "pkg/kernel" { "Dockerfile.kernel" } else { "Dockerfile" };
         let dockerfile = bench.monorepo.read(&format!("{directory}/{file}"));
-        let line = match package {
-            // The instruction that uses the argument.
-            "pkg/vtpm" => 2,
-            _ => dockerfile.lines().position(|line| line.contains(&base)).unwrap() + 1,
-        };
+        let line = dockerfile.lines().position(|line| line.contains(&base)).unwrap() + 1;
         let place = format!("{directory}/{file}:{line} {base} (tools/base is ");
         let mut lines = text.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         assert!(lines.any(|line| line.starts_with(&place)), "{place}\n{}", text.stdout);

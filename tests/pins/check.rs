@@ -141,3 +141,38 @@ fn that_nothing_has_changed_is_said() {
     let listed = monorepo.kitmake(&["pins", "[HEAD]"]).with_code(0);
     assert!(listed.stderr.contains("nothing has changed since `HEAD`"), "{}", listed.stderr);
 }
+
+#[test]
+fn a_pin_is_said_to_stand_where_it_has_to_be_edited_by_every_verb() {
+    let files = [
+        ("pkg/base/build.yml", "image: base\n"),
+        ("pkg/base/Dockerfile", "FROM scratch\n"),
+        ("pkg/user/build.yml", "image: user\n"),
+        ("pkg/user/Dockerfile", "# one\nARG BASE=linuxkit/base:now\nFROM scratch AS a\nFROM $BASE AS b\nFROM $BASE\n"),
+    ];
+    let monorepo = Monorepo::with_files(&files);
+    let now = tag(&monorepo, "pkg/base");
+    monorepo.replace("pkg/user/Dockerfile", "base:now", &format!("base:{now}"));
+    monorepo.commit("Pin");
+    monorepo.write("pkg/base/Dockerfile", "FROM scratch\nLABEL changed=1\n");
+    monorepo.commit("Change");
+    for arguments in [
+        &["pins"][..],
+        &["pins", "check", "--offline"],
+        &["plan", "--offline", "--assume-missing", "pkg/user"],
+        &["explain", "--offline", "--assume-missing", "pkg/user"],
+        &["deps", "pkg/user"],
+        &["rdeps", "pkg/base"],
+        &["path", "pkg/user", "pkg/base"],
+        &["affected", "--since", "HEAD~1"],
+        &["graph", "--format", "json"],
+    ] {
+        let said = monorepo.kitmake(arguments).stdout;
+        let lines: Vec<&str> = said.split("pkg/user/Dockerfile").skip(1).map(|rest| &rest[..2]).collect();
+        if arguments[0] == "graph" {
+            assert!(said.contains("\"line\": 2") && !said.contains("\"line\": 4"), "{said}");
+        } else {
+            assert_eq!(lines, [":2"], "{arguments:?}: {said}");
+        }
+    }
+}

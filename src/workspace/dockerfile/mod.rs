@@ -82,12 +82,20 @@ pub struct ImageReference {
     /// Where the image stands literally when `written` is a global ARG and nothing else (`${BASE}`) and the value is the
     /// default of that ARG: the byte range of the default's value, to change a pin there.
     pub origin: Option<Range<usize>>,
-    /// Its line, counted from 1.
+    /// The line of [`ImageReference::written_at`], counted from 1.
     pub line: u32,
     /// Whether the final stage needs it on this target platform.
     pub reached: bool,
     /// The build args and global ARGs through which it was expanded, sorted.
     pub through: Vec<String>,
+}
+
+impl ImageReference {
+    /// What has to be edited for another image: the literal in the default of an ARG, else the place of use.
+    #[must_use]
+    pub fn written_at(&self) -> &Range<usize> {
+        self.origin.as_ref().unwrap_or(&self.span)
+    }
 }
 
 /// Why a Dockerfile cannot be built for a platform.

@@ -62,13 +62,14 @@ pub(super) fn resolve(source: &SourceFile, parsed: &Parsed, scope: &Scope<'_>) -
                 }
             };
             let variable = token.variable().filter(|_| kind == ReferenceKind::From);
+            let origin = variable.and_then(|name| variables.get(name)?.origin.clone());
             references.push(ImageReference {
                 kind,
                 written: token.written().to_owned(),
                 expanded: expanded.map_err(Clone::clone),
                 span: token.span.clone(),
-                origin: variable.and_then(|name| variables.get(name)?.origin.clone()),
-                line,
+                line: origin.as_ref().map_or(line, |origin| source.line(origin.start)),
+                origin,
                 reached,
                 through: expansion.through.iter().cloned().collect(),
                 platform: platform.unwrap_or_else(|_| scope.target.clone()),

@@ -227,6 +227,8 @@ fn the_literal_behind_an_arg_is_its_origin() {
     ] {
         let reference = &resolve_with(text, "arm64", &args).references[0];
         assert_eq!(reference.origin.clone().map(|range| &text[range]), origin, "{text}");
+        let line = if origin.is_some() { 1 } else { text.lines().count() };
+        assert_eq!(usize::try_from(reference.line), Ok(line), "{text}");
     }
 }
 
