@@ -258,9 +258,11 @@ fn what_is_treated_as_dirty_is_built_and_never_pushed() {
 #[test]
 fn only_what_is_checked_out_is_planned() {
     let monorepo = monorepo("");
-    let refused = plan(&monorepo, &["--hash-commit", "HEAD~1"]).with_code(3);
+    let refused = plan(&monorepo, &["--hash-commit", "HEAD~1"]).with_code(2);
     assert!(refused.stderr.contains("plan::other_commit"), "{}", refused.stderr);
     kitmake(&monorepo, &["show-tag", "--hash-commit", "HEAD~1", "pkg/base"]).with_code(0);
+    let refused = plan(&monorepo, &["--cert-file", "nowhere.pem"]).with_code(2);
+    assert!(refused.stderr.contains("cli::no_cert_file"), "{}", refused.stderr);
 }
 
 #[test]

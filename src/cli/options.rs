@@ -157,7 +157,7 @@ impl PlanningArgs {
             tags: self.tags.options(&place.environment, &directory),
             registry: self.registry.clone(),
             insecure_registries: self.registries.insecure_registry.clone(),
-            certificate_authorities: self.registries.certificate_authorities(&directory),
+            certificate_authorities: self.registries.certificate_authorities(&directory)?,
             offline: self.offline,
             assume_missing,
             platforms: self.platforms.clone(),

@@ -185,7 +185,7 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     } else {
         let config = &workspace.config;
         let directory = place.working_directory().map_err(one)?;
-        let authorities = args.registries.certificate_authorities(&directory);
+        let authorities = args.registries.certificate_authorities(&directory).map_err(one)?;
         let insecure = &args.registries.insecure_registry;
         let options = registry_options(&workspace.root, config, insecure, &authorities, &place.environment);
         let client = Client::new(options).map_err(one)?;

@@ -75,7 +75,7 @@ fn remote_tag(place: &Place, args: &RemoteTagArgs, runtime: &Runtime) -> Result<
         Ok((root, _)) => (root.clone(), workspace::config(&root)?),
         Err(_) => (directory.clone(), KitmakeYml::default()),
     };
-    let authorities = args.registries.certificate_authorities(&directory);
+    let authorities = args.registries.certificate_authorities(&directory)?;
     let insecure = &args.registries.insecure_registry;
     let client = Client::new(registry_options(&root, &config, insecure, &authorities, &place.environment))?;
     let copied = runtime.block_on(client.copy(&args.from, &args.to))?;

@@ -130,7 +130,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     let config = &surveyed.workspace.config;
     let registry = settings::registry(args.registry.as_deref(), config);
     let (insecure, authorities) =
-        (&args.registries.insecure_registry, args.registries.certificate_authorities(&directory));
+        (&args.registries.insecure_registry, args.registries.certificate_authorities(&directory).map_err(one)?);
     let options = settings::registry_options(&root, config, insecure, &authorities, &place.environment);
     let client = Client::new(options).map_err(one)?;
     let images = images(&surveyed, output, registry.as_deref())?;

@@ -280,11 +280,11 @@ impl Fault for PlanError {
             | Self::NothingToRelease { .. }
             | Self::NoEmulator { .. }
             | Self::LacksPlatforms { .. } => Class::Infrastructure,
+            Self::OtherCommit { .. } => Class::Usage,
             Self::NotVouchedFor { .. } => Class::Unpublished,
             Self::DirtyPush { .. }
             | Self::IllegalName { .. }
             | Self::Outdated { .. }
-            | Self::OtherCommit { .. }
             | Self::NotBuildable { .. }
             | Self::BaseLacksPlatform { .. }
             | Self::OutsideContext { .. }

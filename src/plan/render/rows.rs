@@ -96,14 +96,15 @@ fn causes(plan: &Plan, rows: &[Row<'_>], roots: &Roots) -> Vec<Line> {
             names: Vec::new(),
         });
     }
-    let mut alike: BTreeMap<(StepKind, &str, String), BTreeSet<String>> = BTreeMap::new();
+    let mut alike: BTreeMap<(StepKind, &str, String, &str), BTreeSet<String>> = BTreeMap::new();
     for Row { step, verbs } in rows.iter().filter(|row| !roots.tell(row.step)) {
         let name = step.node.map_or_else(|| step.title.clone(), |node| plan.nodes[node].name.to_string());
-        alike.entry((step.kind(), verbs, why(plan, step))).or_default().insert(name);
+        let noun = if step.node.is_some() { "package" } else { "image" };
+        alike.entry((step.kind(), verbs, why(plan, step), noun)).or_default().insert(name);
     }
-    for ((_, verbs, why), mut together) in alike {
+    for ((_, verbs, why, noun), mut together) in alike {
         let one = if together.len() == 1 { together.pop_first() } else { None };
-        let what = one.unwrap_or_else(|| plural(together.len(), "package"));
+        let what = one.unwrap_or_else(|| plural(together.len(), noun));
         lines.push(Line {
             verbs: verbs.to_owned(),
             cells: [what, why, String::new()],
