@@ -212,7 +212,13 @@ fn one_bad_package_suppresses_all_output() {
     fs::create_dir(repository.0.path().join("pkg/empty")).unwrap();
     let (code, stdout, stderr) = repository.run(&["pkg/p0", "pkg/empty", "pkg/nowhere", "pkg/p1"]);
     assert_eq!((code, stdout.as_str()), (2, ""));
-    assert!(stderr.contains("show_tag::no_yml") && stderr.contains("show_tag::no_directory"), "{stderr}");
+    assert!(stderr.contains("show_tag::no_yml") && stderr.contains("selector::unknown"), "{stderr}");
+    // Where there is no workspace, there is nothing to select from.
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut command = repository.show_tag(&["pkg/nowhere"]);
+    let output = command.current_dir(nowhere.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("show_tag::no_directory"));
     assert_eq!(repository.run(&["--nonsense"]).0, 2);
 }
 

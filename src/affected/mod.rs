@@ -145,6 +145,15 @@ pub struct Affected {
     pub submodules: Vec<String>,
 }
 
+impl Affected {
+    /// Leaves out what is of no package of these.
+    pub fn keep(&mut self, packages: &BTreeSet<PackageName>) {
+        self.changed.retain(|change| packages.contains(&change.name));
+        self.followers.retain(|follower| packages.contains(&follower.name));
+        self.stale.retain(|pin| packages.contains(&pin.name));
+    }
+}
+
 /// Compares two states of the same root.
 #[must_use]
 pub fn compare(before: Side<'_>, after: Side<'_>) -> Affected {

@@ -56,9 +56,9 @@ pub fn names(affected: &Affected) -> String {
     names.iter().fold(String::new(), |text, name| format!("{text}{name}\n"))
 }
 
-/// For people.
+/// For people; `all` if nothing was left out.
 #[must_use]
-pub fn text(affected: &Affected, since: Named<'_>) -> String {
+pub fn text(affected: &Affected, since: Named<'_>, all: bool) -> String {
     let mut text = String::new();
     let of = |named: Named<'_>| {
         let short = named.commit.get(..12).unwrap_or(named.commit);
@@ -69,7 +69,8 @@ pub fn text(affected: &Affected, since: Named<'_>) -> String {
         }
     };
     if affected.changed.is_empty() {
-        let _ = writeln!(text, "no package has changed since {}", of(since));
+        let none = if all { "no package" } else { "none of these packages" };
+        let _ = writeln!(text, "{none} has changed since {}", of(since));
     } else {
         let _ = writeln!(text, "changed since {}: {}", of(since), affected.changed.len());
     }

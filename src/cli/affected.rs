@@ -18,10 +18,16 @@ use crate::pipeline::{self, Comparison};
   kitmake affected --since main                 what this branch changes against main as it is now
   kitmake affected --since main --merge-base    against where the branch began
   kitmake affected --since HEAD~1 --format names | xargs -r kitmake build
+  kitmake affected --since main pkg/init...     only of pkg/init and what it needs
   kitmake build '...[main]'                     the same comparison as a selector, with the work tree
 
+A SELECTOR is looked up in the later revision, and for packages that are gone in the earlier one; `[REF]` is what
+differs between REF and the later revision.
 Listed apart: packages that are built on a changed one by a pin that stays right, and pins that went stale.")]
 pub(super) struct AffectedArgs {
+    /// What is listed; `kitmake --help` says what a selector is [default: everything]
+    #[arg(value_name = "SELECTOR")]
+    selectors: Vec<String>,
     /// The revision to compare with: a branch, a tag, a commit
     #[arg(long, value_name = "REF")]
     since: String,
@@ -50,22 +56,28 @@ enum Format {
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended {
-    let (root, _) = place.root().map_err(|problem| vec![problem])?;
+    let (root, current) = place.root().map_err(|problem| vec![problem])?;
     let comparison = Comparison {
         root: &root,
         since: &args.since,
         until: &args.until,
         merge_base: args.merge_base,
+        selectors: &args.selectors,
+        current: &current,
         workspace: &args.ymls.options(),
     };
     let compared = pipeline::affected(comparison).map_err(|problem| vec![problem])?;
     for submodule in &compared.affected.submodules {
         output.say(&format!("the submodule {submodule} has moved; packages in it are not looked at\n"));
     }
+    if let Some(nothing) = &compared.nothing {
+        output.say(&format!("{nothing}\n"));
+    }
     let since = Named { revision: &args.since, commit: &compared.since };
     let until = Named { revision: &args.until, commit: &compared.until };
     output.data(&match args.format {
-        Format::Text => affected::text(&compared.affected, since),
+        Format::Text if compared.nothing.is_some() => String::new(),
+        Format::Text => affected::text(&compared.affected, since, args.selectors.is_empty()),
         Format::Json => output::json(&affected::json(&compared.affected, since, until)),
         Format::Names => affected::names(&compared.affected),
     })?;

@@ -22,7 +22,7 @@ use crate::workspace::PackageId;
 
 One edge per line: who needs whom, how, FILE:LINE. Stale pins and inputs count, on whatever platform.")]
 pub(super) struct DepsArgs {
-    /// The packages that are asked about
+    /// The packages that are asked about; `kitmake --help` says what a selector is
     #[arg(value_name = "SELECTOR", required = true)]
     selectors: Vec<String>,
     /// Also the edges of what is found that way, and so on

@@ -17,7 +17,7 @@ use crate::problem::{Class, Fault, Problem};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
-#[command(mut_arg("selectors", |selectors| selectors.help("What to explain; needed")), after_help = "Examples:
+#[command(mut_arg("selectors", |selectors| selectors.help("What to explain; needed; `kitmake --help` says what a selector is")), after_help = "Examples:
   kitmake explain pkg/init
   kitmake explain pkg/init@linux/arm64 pkg/runc@arm64 --format json
 
@@ -58,6 +58,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
     // Each platform that is named is a plan of its own, since it is wanted of those packages only.
     let (root, _) = place.root().map_err(|problem| vec![problem])?;
     let mut asked: BTreeMap<Option<Platform>, Vec<String>> = BTreeMap::new();
+    let mut left_out: Vec<String> = Vec::new();
     for selector in &args.planning.selectors {
         let (name, platform) = split(selector);
         if platform.is_none()
@@ -67,8 +68,18 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
             let (selector, platform) = (selector.clone(), suffix.to_owned());
             return Err(vec![ExplainError::NoPlatform { selector, platform }.into()]);
         }
-        let selector = name;
-        asked.entry(platform).or_default().push(selector.to_owned());
+        if platform.is_none() && name.starts_with('!') {
+            left_out.push(name.to_owned());
+        } else {
+            asked.entry(platform).or_default().push(name.to_owned());
+        }
+    }
+    if asked.is_empty() {
+        asked.insert(None, Vec::new());
+    }
+    // What is left out is left out wherever it stands, and so on each platform.
+    for selectors in asked.values_mut() {
+        selectors.extend_from_slice(&left_out);
     }
     let mut problems: Vec<Problem> = Vec::new();
     let (mut texts, mut prepared_plans) = (Vec::new(), Vec::new());

@@ -14,7 +14,7 @@ use crate::{page, pipeline, settings};
 /// Arguments of `graph`.
 #[derive(Debug, Args)]
 pub(super) struct GraphArgs {
-    /// What to show, with all that it needs [default: everything]
+    /// What to show, with all that it needs; `kitmake --help` says what a selector is [default: everything]
     #[arg(value_name = "SELECTOR")]
     selectors: Vec<String>,
     /// The form of the graph

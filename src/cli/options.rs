@@ -68,7 +68,7 @@ impl Place {
 /// Options of every verb that makes a plan.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanningArgs {
-    /// What to build [default: pkg, if it exists, else everything]
+    /// What to build; `kitmake --help` says what a selector is [default: pkg, if it exists, else everything]
     #[arg(value_name = "SELECTOR")]
     pub(super) selectors: Vec<String>,
     /// Platforms such as linux/arm64, separated by commas; `all` means those that each package lists [default: the

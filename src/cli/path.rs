@@ -19,7 +19,7 @@ use crate::pipeline;
 One edge per line: who needs whom, how, FILE:LINE. Stale pins and inputs count, on whatever platform.
 Exit codes: 0 there is a chain; 5 there is none.")]
 pub(super) struct PathArgs {
-    /// The package that needs; a selector of several means any of them
+    /// The package that needs; a selector (see `kitmake --help`) of several means any of them
     #[arg(value_name = "A")]
     from: String,
     /// The package that is needed; a selector of several means any of them

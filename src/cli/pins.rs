@@ -17,7 +17,7 @@ use crate::settings::{parse_registry, registry, registry_options};
 use crate::workspace;
 
 const FIX_HELP: &str = "\
-PKG is a selector of the packages whose tags are carried on, not of the files that are written:
+PKG is a selector (see `kitmake --help`) of the packages whose tags are carried on, not of the files that are written:
   kitmake pins fix tools/base      the new tag of tools/base into all that names it, and so on from there
   kitmake pins fix '!tools/base'   the tags of all others, also into the files of tools/base";
 
@@ -57,7 +57,7 @@ struct Reading {
 /// Arguments of the list.
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// The packages whose files are looked at [default: everything]
+    /// The packages whose files are looked at; `kitmake --help` says what a selector is [default: everything]
     #[arg(value_name = "SELECTOR")]
     selectors: Vec<String>,
     /// The form of the list
@@ -70,7 +70,7 @@ struct ListArgs {
 /// Arguments of `pins check`.
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// The packages whose files are looked at [default: everything]
+    /// The packages whose files are looked at; `kitmake --help` says what a selector is [default: everything]
     #[arg(value_name = "SELECTOR")]
     selectors: Vec<String>,
     /// The form of the findings

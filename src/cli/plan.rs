@@ -13,7 +13,7 @@ use crate::pipeline::{self, Prepared};
 use crate::plan;
 use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
-use crate::settings::Settings;
+use crate::settings::{Settings, selectors_or};
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: F
     let question = pipeline::Survey {
         root: &settings.root,
         current: &settings.current,
-        selectors: selectors.to_vec(),
+        selectors: selectors_or(selectors, "."),
         workspace: &settings.workspace,
         build_arg_files: &[],
         tags: &settings.tags,

@@ -40,7 +40,7 @@ const AT_ONCE: usize = 32;
 Exit codes: 0 all images are signed by this key; 5 one is not, or is not there; 4 a registry did not say.
 A key that cosign encrypted is opened with the password in COSIGN_PASSWORD.")]
 pub(super) struct VerifyArgs {
-    /// Which packages [default: pkg, if it exists, else everything]
+    /// Which packages; `kitmake --help` says what a selector is [default: pkg, if it exists, else everything]
     #[arg(value_name = "SELECTOR")]
     selectors: Vec<String>,
     /// The public key, or the private one that it is the half of: PEM, ECDSA on P-256

@@ -1,16 +1,19 @@
 //! States of the repository that are not checked out, and what has changed since.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 use miette::Diagnostic;
 
 use crate::affected::{self, Affected, Side};
 use crate::git::{self, Repository, Revision, TagOptions, Tags};
-use crate::graph::selector::{Changed, Named};
+use crate::graph::selector::{self, Changed, Named};
 use crate::graph::{self, Graph};
 use crate::image::Platform;
 use crate::problem::{Class, Fault, Problem};
+use crate::settings::selectors_or;
 use crate::workspace::{self, PackageId, PackageName, Workspace};
 
 /// What is to be compared.
@@ -24,6 +27,10 @@ pub struct Comparison<'a> {
     pub until: &'a str,
     /// Compare with where the two began to differ instead of with the earlier one.
     pub merge_base: bool,
+    /// What is looked at; everything if there are none.
+    pub selectors: &'a [String],
+    /// The directory that selectors are also relative to, relative to the root.
+    pub current: &'a str,
     /// What is read, and how strictly.
     pub workspace: &'a workspace::Options,
 }
@@ -37,6 +44,8 @@ pub struct Compared {
     pub since: String,
     /// The full id of the later commit.
     pub until: String,
+    /// Why nothing is selected, where that is no mistake.
+    pub nothing: Option<String>,
 }
 
 /// A state that cannot be read.
@@ -58,7 +67,7 @@ impl Fault for Unreadable {
 
 /// Compares two revisions from git's objects alone: neither a checkout nor a work tree is needed.
 pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
-    let Comparison { root, since, until, merge_base, workspace } = comparison;
+    let Comparison { root, since, until, merge_base, workspace, .. } = comparison;
     let repository = Repository::open(root)?;
     let base = if merge_base { repository.merge_base(since, until)? } else { since.to_owned() };
     let (before, after) = rayon::join(
@@ -67,9 +76,66 @@ pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
     );
     let (before, after) = (before?, after?);
     repository.check_complete()?;
-    let affected = affected::compare(before.side(), after.side());
+    let mut affected = affected::compare(before.side(), after.side());
+    let mut nothing = None;
+    if !comparison.selectors.is_empty() {
+        let (selected, why_none) = selected(&repository, comparison, &before, &after)?;
+        affected.keep(&selected);
+        nothing = why_none;
+    }
     let commit = |state: &State| state.revision.commit().id.clone();
-    Ok(Compared { affected, since: commit(&before), until: commit(&after) })
+    Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing })
+}
+
+/// The packages that selectors select of two states, and why these are none, where that is no mistake. What is in the later
+/// one is selected there; what only the earlier one has, there. `[REVISION]` is what differs from the later one.
+fn selected(
+    repository: &Repository,
+    comparison: Comparison<'_>,
+    before: &State,
+    after: &State,
+) -> Result<(BTreeSet<PackageName>, Option<String>), Problem> {
+    let Comparison { root, current, workspace: read, .. } = comparison;
+    let selectors = selectors_or(comparison.selectors, ".");
+    let look_up =
+        |state: &State, texts: &[String]| selector::named(&state.workspace, texts, current, read.build_yml.as_deref());
+    let known = |state: &State| -> Vec<String> {
+        selectors.iter().filter(|text| look_up(state, slice::from_ref(text)).is_ok()).cloned().collect()
+    };
+    let (then, now) = (known(before), known(after));
+    let unknown: Vec<String> =
+        selectors.iter().filter(|text| !then.contains(text) && !now.contains(text)).cloned().collect();
+    if !unknown.is_empty() {
+        look_up(if after.workspace.packages.is_empty() { before } else { after }, &unknown)?;
+    }
+    let (then, now) = (look_up(before, &then)?, look_up(after, &now)?);
+    let (mut changed_then, mut changed_now) = (Changed::new(), Changed::new());
+    for revision in now.revisions().into_iter().chain(then.revisions()) {
+        if !changed_now.contains_key(revision) {
+            let base = State::read(repository, revision, root, read, &[])?;
+            repository.check_complete()?;
+            let since = affected::compare(base.side(), after.side());
+            changed_then.insert(revision.to_owned(), affected::changed_ids(&before.workspace, &since));
+            changed_now.insert(revision.to_owned(), affected::changed_ids(&after.workspace, &since));
+        }
+    }
+    let names = |state: &State, ids: Vec<PackageId>| -> BTreeSet<PackageName> {
+        ids.into_iter().map(|id| state.workspace.package(id).name.clone()).collect()
+    };
+    let everything = names(after, after.workspace.ids().collect());
+    let of_now = now.select(&after.graph, &changed_now);
+    let of_then = then.select(&before.graph, &changed_then).map(|ids| {
+        let mut gone = names(before, ids);
+        gone.retain(|name| !everything.contains(name));
+        gone
+    });
+    let selected = match (of_now, of_then) {
+        (Ok(ids), gone) => &names(after, ids) | &gone.unwrap_or_default(),
+        (Err(_), Ok(gone)) if !gone.is_empty() => gone,
+        (Err(problem), _) => return Err(problem),
+    };
+    let nothing = selected.is_empty().then(|| now.nothing());
+    Ok((selected, nothing))
 }
 
 /// What has changed in the work tree since each of the revisions that selectors name.

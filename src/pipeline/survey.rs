@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::compare;
 use crate::git::{self, TagOptions, Tags};
-use crate::graph::{self, Graph, selector};
+use crate::graph::selector::{self, Named};
+use crate::graph::{self, Graph};
 use crate::image::Platform;
 use crate::pins::spread::{Assumed, Spread};
 use crate::pins::{self, Carried, DirtyTags};
@@ -29,6 +30,19 @@ pub struct Surveyed {
     pub selected: Vec<PackageId>,
     /// What was brought up to date in memory, if that was asked for.
     pub rewrites: Option<Rewritten>,
+    /// Why nothing is selected, where that is no mistake.
+    pub nothing: Option<String>,
+}
+
+/// Packages that are selected, where only their names and tags are asked for.
+#[derive(Debug)]
+pub struct Picked {
+    /// The packages.
+    pub workspace: Workspace,
+    /// Tags, of what is selected at least.
+    pub tags: Tags,
+    /// The packages that the selectors name, sorted.
+    pub selected: Vec<PackageId>,
     /// Why nothing is selected, where that is no mistake.
     pub nothing: Option<String>,
 }
@@ -82,12 +96,41 @@ impl<'a> Survey<'a> {
 /// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
 /// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
+    let (workspace, named) = look_up(survey)?;
+    follow(survey, workspace, &named, builder)
+}
+
+/// What is selected, with tags for that at least. There is a graph only where a selector needs one, which saves most of
+/// the time; what only a plan is told is not looked at.
+pub fn pick(survey: &Survey<'_>, builder: &Platform) -> Result<Picked, Problem> {
+    let (workspace, named) = look_up(survey)?;
+    let Some(selected) = named.settled() else {
+        let Surveyed { workspace, tags, selected, nothing, .. } = follow(survey, workspace, &named, builder)?;
+        return Ok(Picked { workspace, tags, selected, nothing });
+    };
+    let selected = selected?;
+    let tags = git::tags(&workspace, &selected, survey.tags)?;
+    Ok(Picked { workspace, tags, selected, nothing: None })
+}
+
+/// The packages, and the names in the selectors.
+fn look_up(survey: &Survey<'_>) -> Result<(Workspace, Named), Problem> {
     let mut workspace = workspace::read(survey.root, survey.workspace)?;
     let build_yml = survey.workspace.build_yml.as_deref();
     let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
     if build_yml.is_some() {
         workspace.choose(&named.packages());
     }
+    Ok((workspace, named))
+}
+
+/// The rest of the way.
+fn follow(
+    survey: &Survey<'_>,
+    mut workspace: Workspace,
+    named: &Named,
+    builder: &Platform,
+) -> Result<Surveyed, Problem> {
     if named.is_settled() {
         add_build_args(&mut workspace, &named.packages(), survey.build_arg_files)?;
     }
@@ -95,7 +138,7 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
     let mut tags = git::tags(&workspace, &all, survey.tags)?;
     let asked = asked(survey, &workspace);
     let mut graph = graph::build(&workspace, &tags, &asked, builder);
-    let changed = compare::changed(&workspace, &graph, &named, survey.workspace)?;
+    let changed = compare::changed(&workspace, &graph, named, survey.workspace)?;
     let selected = named.select(&graph, &changed)?;
     if !named.is_settled() && !survey.build_arg_files.is_empty() {
         // What is selected follows the edges that the repository has by itself: files of build args may change edges.

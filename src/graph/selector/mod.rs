@@ -102,24 +102,42 @@ impl Named {
         named.difference(&excluded).copied().collect()
     }
 
+    /// The packages that are selected, sorted, if the names alone say which; `None` if the graph or a revision has to be
+    /// looked at.
+    ///
+    /// # Errors
+    /// When nothing is left of what the names name.
+    #[must_use]
+    pub fn settled(&self) -> Option<Result<Vec<PackageId>, Problem>> {
+        let all = |terms: &[(Term, Vec<PackageId>)]| terms.iter().flat_map(|(_, found)| found).copied().collect();
+        self.is_settled().then(|| self.less(&all(&self.including), &all(&self.excluding)))
+    }
+
     /// The packages that are selected, sorted. None only where a revision is named, since that nothing has changed is no
     /// mistake; [`Named::nothing`] then says so.
     ///
     /// # Errors
     /// When nothing is left of what the names name.
     pub fn select(&self, graph: &Graph, changed: &Changed) -> Result<Vec<PackageId>, Problem> {
-        let all = |terms: &[(Term, Vec<PackageId>)]| -> BTreeSet<PackageId> {
+        let all = |terms: &[(Term, Vec<PackageId>)]| {
             terms.iter().flat_map(|(term, found)| term.follow(graph, found, changed)).collect()
         };
-        let (including, excluding) = (all(&self.including), all(&self.excluding));
-        let selected: Vec<PackageId> = including.difference(&excluding).copied().collect();
+        self.less(&all(&self.including), &all(&self.excluding))
+    }
+
+    /// What is left of `including` without `excluding`.
+    fn less(
+        &self,
+        including: &BTreeSet<PackageId>,
+        excluding: &BTreeSet<PackageId>,
+    ) -> Result<Vec<PackageId>, Problem> {
+        let selected: Vec<PackageId> = including.difference(excluding).copied().collect();
         if selected.is_empty() && self.including.iter().all(|(term, _)| term.revision().is_none()) {
             let texts = |terms: &[(Term, Vec<PackageId>)]| -> Vec<String> {
                 terms.iter().map(|(term, _)| term.text.clone()).collect()
             };
-            return Err(
-                SelectorFault::empty(including.is_empty(), &texts(&self.including), &texts(&self.excluding)).into()
-            );
+            let (includes, excludes) = (texts(&self.including), texts(&self.excluding));
+            return Err(SelectorFault::empty(including.is_empty(), &includes, &excludes).into());
         }
         Ok(selected)
     }
