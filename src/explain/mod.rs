@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::graph::State as EdgeState;
 use crate::pipeline::Surveyed;
-use crate::plan::difference::{Comparison, together};
+use crate::plan::difference::Comparison;
+use crate::plan::files::together;
 use crate::plan::key::Components;
 use crate::plan::{Node, Place, Plan, Reason, State};
 use crate::problem::Problem;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{Explanation, Since, files_outside};
 use crate::git::{Changed, End};
-use crate::plan::difference::{Comparison, thousands};
+use crate::plan::difference::Comparison;
+use crate::plan::files::thousands;
 use crate::plan::key::Components;
 use crate::plan::{place_names, reason_words};
 

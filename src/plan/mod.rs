@@ -15,6 +15,7 @@ mod decide;
 mod demand;
 pub mod difference;
 mod expected;
+pub mod files;
 mod findings;
 pub mod key;
 mod left_out;

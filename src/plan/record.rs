@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{Directory, deepest, grouped};
 use super::key::{Components, UNKNOWN_ORIGIN};
 use crate::image::Reference;
 use crate::presence::KeyLabel;
@@ -39,15 +40,6 @@ pub struct Record {
     /// directly or not. No part of the key.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     indefinite: BTreeSet<String>,
-}
-
-/// The files outside git below a directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
-    /// How many.
-    pub count: usize,
-    /// Over their names, modes and contents.
-    hash: String,
 }
 
 /// Why an image does not say what it was made from.
@@ -140,67 +132,6 @@ impl Record {
     pub fn directories(&self) -> &BTreeMap<String, Directory> {
         &self.directories
     }
-}
-
-impl Directory {
-    /// Of these files, which lie below it.
-    #[must_use]
-    pub fn of<'a>(files: impl Iterator<Item = (&'a String, &'a String)>) -> Self {
-        let (mut count, mut hasher) = (0, blake3::Hasher::new());
-        for (path, content) in files {
-            count += 1;
-            // Neither has a NUL.
-            for part in [path, content] {
-                hasher.update(part.as_bytes()).update(&[0]);
-            }
-        }
-        Self { count, hash: hasher.finalize().to_hex().to_string() }
-    }
-}
-
-/// Whether a file lies below a directory; all do below the one without a name.
-#[must_use]
-pub fn is_below(path: &str, directory: &str) -> bool {
-    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// The directory of a file, cut to as many components.
-#[must_use]
-pub fn directory_at(path: &str, depth: usize) -> &str {
-    let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
-    if depth == 0 {
-        return "";
-    }
-    directory.match_indices('/').nth(depth - 1).map_or(directory, |(slash, _)| &directory[..slash])
-}
-
-/// The most directories that a file lies below.
-#[must_use]
-pub fn deepest<'a>(files: impl Iterator<Item = &'a String>) -> usize {
-    files.map(|path| path.matches('/').count()).max().unwrap_or_default()
-}
-
-/// Files by the directories of this depth; a file that is alone there stays one.
-fn grouped(files: &BTreeMap<String, String>, depth: usize) -> (BTreeMap<String, String>, BTreeMap<String, Directory>) {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for path in files.keys() {
-        *counts.entry(directory_at(path, depth)).or_default() += 1;
-    }
-    // What lies below a directory that is told together is told with it.
-    let mut together: Vec<&str> = Vec::new();
-    for (directory, count) in counts {
-        if (count > 1 || depth == 0) && !together.iter().any(|outer| is_below(directory, outer)) {
-            together.push(directory);
-        }
-    }
-    let inside = |path: &String, directory: &str| is_below(path, directory);
-    let directories = together.iter().map(|directory| {
-        let files = files.iter().filter(|(path, _)| inside(path, directory));
-        ((*directory).to_owned(), Directory::of(files))
-    });
-    let directories: BTreeMap<String, Directory> = directories.collect();
-    let single = files.iter().filter(|(path, _)| !together.iter().any(|directory| inside(path, directory)));
-    (single.map(|(path, content)| (path.clone(), content.clone())).collect(), directories)
 }
 
 /// A value of a label as a record has it: a long one is only hashed.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::rows::{aligned, steps};
 use super::words::{place_names, plural, sentence};
 use crate::plan::Plan;
-use crate::plan::difference::{thousands, together};
+use crate::plan::files::{thousands, together};
 use crate::plan::node::{Idle, IdleReason, Node, Place, Reason, State};
 use crate::plan::step::{Action, Step, StepKind};
 
