@@ -149,7 +149,7 @@ pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits
             let line = expected.map(|expected| expected.line(plan)).unwrap_or_default();
             plan::text(plan, output.verbose > 0) + &line
         }
-        Format::Json => plan::json(plan, expected.as_ref()),
+        Format::Json => expected.map_or_else(|| plan::json(plan), |expected| expected.json(plan)),
         Format::Html => page::html(&page::of_plan(plan, expected.as_ref(), graph, workspace, tags)),
     };
     output.data(&text)

@@ -6,8 +6,9 @@ use super::data::{Look, Node, OnPlatform, Page, Tone};
 use super::graph::{Scene, count};
 use crate::git::Tags;
 use crate::graph::Graph;
-use crate::plan::{self, Expected, IdleReason, Plan, State};
+use crate::plan::{self, IdleReason, Plan, State};
 use crate::problem::Problem;
+use crate::run::Expected;
 use crate::workspace::{PackageId, Workspace};
 
 /// The page of a plan: its packages, what lies between them, and how long it is expected to take.

@@ -14,7 +14,6 @@ mod context;
 mod decide;
 mod demand;
 pub mod difference;
-mod expected;
 pub mod files;
 mod findings;
 pub mod key;
@@ -32,7 +31,7 @@ mod request;
 mod step;
 mod steps;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trusted;
@@ -47,10 +46,9 @@ use crate::presence::{Facts, MoreQuestions};
 use crate::problem::Problem;
 use crate::workspace::{PackageId, Workspace};
 
-pub use expected::{Expected, rough};
 pub use node::{Doubt, Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
-pub use render::{json, notes, place_names, reason_words, stale_pin_count, text};
+pub use render::{Document, document, json, notes, place_names, reason_words, stale_pin_count, text};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
 pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 

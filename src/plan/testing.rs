@@ -16,12 +16,12 @@ use crate::workspace::{BuildYml, PackageId};
 /// Everything a plan is made from. Images are called `t/<last component>:now`, the builder is amd64, and no place has
 /// anything until it is said to.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) repo: Repo,
-    pub(super) facts: Facts,
-    pub(super) files: BTreeMap<PackageId, BTreeMap<String, String>>,
-    pub(super) request: Request,
-    pub(super) skipped: Vec<Platform>,
+pub(crate) struct World {
+    pub(crate) repo: Repo,
+    pub(crate) facts: Facts,
+    pub(crate) files: BTreeMap<PackageId, BTreeMap<String, String>>,
+    pub(crate) request: Request,
+    pub(crate) skipped: Vec<Platform>,
 }
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -35,30 +35,30 @@ impl Fault for Refused {
     }
 }
 
-pub(super) fn refused() -> Problem {
+pub(crate) fn refused() -> Problem {
     unanswered("the registry refused")
 }
 
 /// A question that failed.
-pub(super) fn unanswered(why: &'static str) -> Problem {
+pub(crate) fn unanswered(why: &'static str) -> Problem {
     Refused(why).into()
 }
 
-pub(super) fn amd64() -> Platform {
+pub(crate) fn amd64() -> Platform {
     Platform::linux("amd64")
 }
 
-pub(super) fn arm64() -> Platform {
+pub(crate) fn arm64() -> Platform {
     Platform::linux("arm64")
 }
 
-pub(super) fn world<const N: usize>(packages: [Pkg; N]) -> World {
+pub(crate) fn world<const N: usize>(packages: [Pkg; N]) -> World {
     World::new(packages.into())
 }
 
 impl World {
     /// All packages are selected, on the builder's platform.
-    pub(super) fn new(packages: Vec<Pkg>) -> Self {
+    pub(crate) fn new(packages: Vec<Pkg>) -> Self {
         let repo = Repo::at(Path::new("/r"), packages, &["linux/arm64"]);
         let request = Request {
             selected: repo.workspace.ids().collect(),
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// The registry gives this answer to all questions; the last word so far.
-    pub(super) fn registry_says(&mut self, answer: &Fact<Found>) {
+    pub(crate) fn registry_says(&mut self, answer: &Fact<Found>) {
         let index = match answer {
             Fact::Unknown(problem) => Fact::Unknown(problem.clone()),
             Fact::NotAsked => Fact::NotAsked,
@@ -120,37 +120,37 @@ impl World {
         self.repo.tags.get(id).and_then(|tag| tag.output.reference().ok()).cloned()
     }
 
-    pub(super) fn image(&self, name: &str) -> Reference {
+    pub(crate) fn image(&self, name: &str) -> Reference {
         self.image_of(self.repo.id(name)).unwrap()
     }
 
-    pub(super) fn tag(&mut self, name: &str) -> &mut PackageTag {
+    pub(crate) fn tag(&mut self, name: &str) -> &mut PackageTag {
         let id = self.repo.id(name);
         self.repo.tags.packages[id.index()].as_mut().unwrap().as_mut().unwrap()
     }
 
-    pub(super) fn build_yml(&mut self, name: &str) -> &mut BuildYml {
+    pub(crate) fn build_yml(&mut self, name: &str) -> &mut BuildYml {
         let id = self.repo.id(name);
         self.repo.workspace.packages[id.index()].build.as_mut().unwrap()
     }
 
     /// A tag that does not contain the tree hash.
-    pub(super) fn mutable(&mut self, name: &str) {
+    pub(crate) fn mutable(&mut self, name: &str) {
         self.tag(name).content_tag = false;
     }
 
     /// What the command line makes of the name.
-    pub(super) fn called(&mut self, name: &str, output: (&str, &str, &str)) {
+    pub(crate) fn called(&mut self, name: &str, output: (&str, &str, &str)) {
         self.tag(name).output = ImageName::new(output.0, output.1, output.2);
         self.registry_says(&Fact::No);
     }
 
-    pub(super) fn select(&mut self, names: &[&str]) {
+    pub(crate) fn select(&mut self, names: &[&str]) {
         self.request.selected = names.iter().map(|name| self.repo.id(name)).collect();
     }
 
     /// The key that a node has when all that it needs is built here.
-    pub(super) fn key(&self, name: &str, platform: &Platform) -> KeyLabel {
+    pub(crate) fn key(&self, name: &str, platform: &Platform) -> KeyLabel {
         let mut request = self.request.clone();
         request.selected = self.repo.workspace.ids().collect();
         request.platforms = Platforms::These(vec![amd64(), arm64()]);
@@ -163,19 +163,19 @@ impl World {
     }
 
     /// A key that the node never has.
-    pub(super) fn other_key(&self, name: &str, platform: &Platform) -> KeyLabel {
+    pub(crate) fn other_key(&self, name: &str, platform: &Platform) -> KeyLabel {
         KeyLabel { hash: "0".repeat(64), ..self.key(name, platform) }
     }
 
     /// The builder has an image under exactly this name.
-    pub(super) fn builder_has(&mut self, name: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn builder_has(&mut self, name: &Reference, platform: &Platform, key: Option<KeyLabel>) {
         let Fact::Yes(images) = &mut self.facts.builder else { panic!("the builder has no store") };
         let digest = format!("id of {platform} {key:?}");
         images.insert(name.canonical().to_string(), Found::new(Some(platform.clone()), key, digest));
     }
 
     /// The builder has a node, under the names that a build gives it.
-    pub(super) fn stored(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn stored(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
         let image = self.image(name);
         self.builder_has(&image.arch_tag(platform), platform, key.clone());
         if *platform == amd64() {
@@ -184,7 +184,7 @@ impl World {
     }
 
     /// linuxkit's cache has a node.
-    pub(super) fn in_cache(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn in_cache(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
         let image = self.image(name).canonical().to_string();
         if !matches!(self.facts.cache, Fact::Yes(_)) {
             self.facts.cache = Fact::Yes(BTreeMap::new());
@@ -195,13 +195,13 @@ impl World {
     }
 
     /// A tag is signed with a digest in the trust data, or with none.
-    pub(super) fn signed_with(&mut self, tag: &str, digest: Option<&str>) {
+    pub(crate) fn signed_with(&mut self, tag: &str, digest: Option<&str>) {
         let signed = |digest: &str| Fact::Yes(Signed { digest: digest.to_owned(), size: 1 });
         let tag: Reference = tag.parse().unwrap();
         self.facts.trusted.insert(tag.canonical().to_string(), digest.map_or(Fact::No, signed));
     }
 
-    pub(super) fn registered(&mut self, image: &Reference) -> &mut Registered {
+    pub(crate) fn registered(&mut self, image: &Reference) -> &mut Registered {
         let name = image.on(self.request.registry.as_deref()).canonical().to_string();
         let nothing = || Registered {
             index: Fact::No,
@@ -215,13 +215,13 @@ impl World {
     }
 
     /// The registry has an image as `tag-arch`.
-    pub(super) fn at_arch_tag(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn at_arch_tag(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
         let found = Found::new(Some(platform.clone()), key, digest(image, platform));
         self.registered(image).arch_tags.insert(platform.clone(), Fact::Yes(found));
     }
 
     /// The registry's index lists an image.
-    pub(super) fn in_index(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn in_index(&mut self, image: &Reference, platform: &Platform, key: Option<KeyLabel>) {
         let found = Found::new(Some(platform.clone()), key, digest(image, platform));
         let registered = self.registered(image);
         match &mut registered.index {
@@ -231,23 +231,23 @@ impl World {
     }
 
     /// The registry has a node, whole.
-    pub(super) fn published(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
+    pub(crate) fn published(&mut self, name: &str, platform: &Platform, key: Option<KeyLabel>) {
         let image = self.image(name);
         self.at_arch_tag(&image, platform, key.clone());
         self.in_index(&image, platform, key);
     }
 
     /// The registry has a node as it is here.
-    pub(super) fn published_here(&mut self, name: &str) {
+    pub(crate) fn published_here(&mut self, name: &str) {
         let key = self.key(name, &amd64());
         self.published(name, &amd64(), Some(key));
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.plan_with(&self.request)
     }
 
-    pub(super) fn plan_with(&self, request: &Request) -> Plan {
+    pub(crate) fn plan_with(&self, request: &Request) -> Plan {
         let Repo { workspace, tags, graph } = &self.repo;
         let demand =
             super::demand(workspace, graph, &request.selected, &request.platforms, &self.skipped, &request.builder);
@@ -255,49 +255,49 @@ impl World {
         super::plan(inputs, request, &demand)
     }
 
-    pub(super) fn steps(&self) -> Vec<String> {
+    pub(crate) fn steps(&self) -> Vec<String> {
         self.plan().ids()
     }
 
     /// The state of a node on the builder's platform.
-    pub(super) fn state(&self, name: &str) -> State {
+    pub(crate) fn state(&self, name: &str) -> State {
         self.plan().on(name, "amd64").state
     }
 }
 
 /// What the registry calls the image of a node.
-pub(super) fn digest(image: &Reference, platform: &Platform) -> String {
+pub(crate) fn digest(image: &Reference, platform: &Platform) -> String {
     let hash = blake3::hash(format!("{} {platform}", image.path()).as_bytes());
     format!("sha256:{}", hash.to_hex())
 }
 
 impl Plan {
-    pub(super) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.steps.iter().map(|step| step.id.clone()).collect()
     }
 
-    pub(super) fn codes(&self) -> Vec<String> {
+    pub(crate) fn codes(&self) -> Vec<String> {
         self.problems.iter().map(Problem::code).collect()
     }
 
-    pub(super) fn on(&self, name: &str, arch: &str) -> &Node {
+    pub(crate) fn on(&self, name: &str, arch: &str) -> &Node {
         let platform = Platform::linux(arch);
         self.nodes.iter().find(|node| node.name.as_str() == name && node.platform == platform).unwrap()
     }
 
-    pub(super) fn reasons(&self, name: &str) -> &[Reason] {
+    pub(crate) fn reasons(&self, name: &str) -> &[Reason] {
         &self.on(name, "amd64").reasons
     }
 
-    pub(super) fn step(&self, id: &str) -> &Step {
+    pub(crate) fn step(&self, id: &str) -> &Step {
         self.steps.iter().find(|step| step.id == id).unwrap_or_else(|| panic!("no step {id} in {:?}", self.ids()))
     }
 
-    pub(super) fn needs(&self, id: &str) -> Vec<&str> {
+    pub(crate) fn needs(&self, id: &str) -> Vec<&str> {
         self.step(id).needs.iter().map(|needed| self.steps[needed.index()].id.as_str()).collect()
     }
 
-    pub(super) fn build(&self, id: &str) -> &BuildRequest {
+    pub(crate) fn build(&self, id: &str) -> &BuildRequest {
         match &self.step(id).action {
             Action::Build(request) => request,
             action => panic!("{id} is {action:?}"),

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::plan::{Step, StepIndex, rough};
-use crate::run::{Event, Limits, left};
+use crate::plan::{Step, StepIndex};
+use crate::run::{Event, Limits, left, rough};
 
 /// How often it is computed: a person reads no faster, and thousands of steps take a while.
 const EVERY: Duration = Duration::from_secs(1);

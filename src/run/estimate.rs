@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use super::Limits;
 use super::priority::{longest_paths, times};
 use super::queue::{Queue, dependents};
-use crate::plan::{Expected, Step, StepIndex, StepKind};
+use super::{Expected, Limits};
+use crate::plan::{Step, StepIndex, StepKind};
 
 /// How long the steps take; `None` where no time is known, or that of no build although something is built. `expected` has
 /// the time of each step where it is known.

@@ -5,7 +5,7 @@
 //!
 //! * `queue`: which step may start next; plain data, no I/O.
 //! * `priority`: which ready step is the most urgent.
-//! * `estimate`: how long it takes, by going through it without doing anything.
+//! * `estimate`: how long it takes, by going through it without doing anything; `expected` shows it.
 //! * `scheduler`: starts workers, waits for them, stops on failure and interruption.
 //! * `worker`: one step, from its first log line to its result.
 //! * `logs`: the full log of each step in a file.
@@ -16,6 +16,7 @@ mod channel;
 mod estimate;
 mod event;
 mod executor;
+mod expected;
 mod logs;
 mod priority;
 mod publisher;
@@ -29,5 +30,6 @@ pub use channel::{Events, Teller, channel};
 pub use estimate::{estimate, left};
 pub use event::{Event, Failure, FailureClass, Outcome};
 pub use executor::{Executor, Means};
+pub use expected::{Expected, rough};
 pub use logs::{Logs, StepLog, short_name};
 pub use scheduler::{Limits, StepRunner, run};

@@ -5,21 +5,19 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::plan::expected::{Expected, ExpectedJson};
 use crate::plan::node::{Idle, Place, Reason, State};
 use crate::plan::step::{Action, StepKind};
 use crate::problem::Problem;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
-struct PlanJson<'a> {
+pub struct Document<'a> {
     schema_version: u32,
     nodes: Vec<NodeJson<'a>>,
     idle: &'a [Idle],
     steps: Vec<StepJson<'a>>,
     problems: Vec<ProblemJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected: Option<ExpectedJson<'a>>,
+    left_out: Vec<ProblemJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,9 +68,17 @@ impl ProblemJson {
     }
 }
 
-/// The plan as JSON, with a newline at the end, and how long it takes if that is known.
+/// The plan as JSON, with a newline at the end.
 #[must_use]
-pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
+pub fn json(plan: &Plan) -> String {
+    let document = document(plan, |_| None);
+    let mut text = serde_json::to_string_pretty(&document).expect("a plan is strings, lists and maps with string keys");
+    text.push('\n');
+    text
+}
+
+/// The plan for a document that may say more; `expected_ms` is how long each step takes, by its place, if that is known.
+pub fn document(plan: &Plan, expected_ms: impl Fn(usize) -> Option<u64>) -> Document<'_> {
     let nodes = plan.nodes.iter().map(|node| NodeJson {
         id: node.name.as_str(),
         platform: node.platform.to_string(),
@@ -100,18 +106,15 @@ pub fn json(plan: &Plan, expected: Option<&Expected>) -> String {
             build_args: request.map(|request| &request.build_args),
             network: request.map(|request| if request.network { "default" } else { "none" }),
             dockerfile: request.map(|request| request.dockerfile.as_str()),
-            expected_ms: expected.and_then(|expected| expected.step_ms(index)),
+            expected_ms: expected_ms(index),
         }
     });
-    let document = PlanJson {
+    Document {
         schema_version: 1,
         nodes: nodes.collect(),
         idle: &plan.idle,
         steps: steps.collect(),
         problems: plan.problems.iter().map(ProblemJson::of).collect(),
-        expected: expected.map(|expected| expected.json(plan)),
-    };
-    let mut text = serde_json::to_string_pretty(&document).expect("a plan is strings, lists and maps with string keys");
-    text.push('\n');
-    text
+        left_out: plan.left_out.iter().map(ProblemJson::of).collect(),
+    }
 }

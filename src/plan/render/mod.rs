@@ -7,6 +7,6 @@ mod rows;
 mod text;
 mod words;
 
-pub use json::json;
+pub use json::{Document, document, json};
 pub use text::{notes, stale_pin_count, text};
 pub use words::{place_names, reason_words};

@@ -189,7 +189,7 @@ fn programs_are_told_what_keeps_a_plan_from_being_run() {
     let mut world = world([Pkg::new("a").dockerfile("ARG X\nFROM alpine:3\n"), Pkg::new("b").dirty()]);
     world.facts.external.insert("docker.io/library/alpine:3".to_owned(), Fact::No);
     world.request.publish = Some(Publish::default());
-    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan(), None)).unwrap();
+    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan())).unwrap();
     let problems = plan["problems"].as_array().unwrap();
     let of = |name: &str| problems.iter().map(|problem| problem[name].clone()).collect::<Vec<_>>();
     assert_eq!(of("code"), [json!("plan::dirty_push"), json!("plan::unsatisfiable_pin")]);
@@ -267,7 +267,7 @@ fn a_package_that_is_wanted_on_skipped_platforms_only_is_said_to_be_so() {
     let plan = world.plan();
     assert_eq!(plan.ids(), ["build:b@linux/amd64"]);
     assert_eq!(lines(&notes(&plan)), ["not built here: 1", "  wanted on skipped platforms only  a"]);
-    let json: Value = serde_json::from_str(&crate::plan::json(&plan, None)).unwrap();
+    let json: Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
     assert_eq!(json["idle"], json!([{"id": "a", "reason": "all-skipped"}]));
 }
 
@@ -293,7 +293,7 @@ fn the_json_has_every_node_and_every_step_by_name() {
     let mut world = world([Pkg::new("base"), Pkg::new("user").from("t/base:now").arg("A=1")]);
     world.request.publish = Some(Publish::default());
     world.published_here("base");
-    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan(), None)).unwrap();
+    let plan: Value = serde_json::from_str(&crate::plan::json(&world.plan())).unwrap();
     assert_eq!(plan["schema_version"], 1);
     let base = &plan["nodes"][0];
     assert_eq!(

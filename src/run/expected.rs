@@ -1,5 +1,5 @@
-//! How long a plan is expected to take, as it is shown. It is computed elsewhere, from what earlier runs took, and is no
-//! part of the plan: the same plan is made whatever is remembered.
+//! How long a plan is expected to take, as it is shown. `estimate` computes it from what earlier runs took. It is no part
+//! of the plan: the same plan is made whatever is remembered.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Plan;
-use super::step::{Action, Step, StepIndex};
 use crate::image::Platform;
+use crate::plan::{self, Action, Plan, Step, StepIndex};
 
 /// Names of a path that are shown before it is cut in the middle.
 const NAMES: usize = 8;
@@ -29,9 +28,17 @@ pub struct Expected {
     pub at_least: Duration,
 }
 
+/// A plan with how long it takes.
+#[derive(Debug, Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    plan: plan::Document<'a>,
+    expected: ExpectedJson<'a>,
+}
+
 /// The JSON form: milliseconds, and steps by their ids.
 #[derive(Debug, Serialize)]
-pub(super) struct ExpectedJson<'a> {
+struct ExpectedJson<'a> {
     jobs: usize,
     total_ms: u64,
     at_least_ms: u64,
@@ -66,19 +73,22 @@ impl Expected {
         line
     }
 
-    pub(super) fn json<'a>(&self, plan: &'a Plan) -> ExpectedJson<'a> {
-        ExpectedJson {
+    /// The JSON form of the plan with how long it takes, with a newline at the end.
+    #[must_use]
+    pub fn json(&self, plan: &Plan) -> String {
+        let step_ms = |step: usize| self.steps.get(step).copied().flatten().map(milliseconds);
+        let expected = ExpectedJson {
             jobs: self.jobs,
             total_ms: milliseconds(self.total),
             at_least_ms: milliseconds(self.at_least),
             critical_path: self.critical_path.iter().map(|step| plan.steps[step.index()].id.as_str()).collect(),
             unknown_steps: self.unknown(),
-        }
-    }
-
-    /// The time of a step, where it was done before.
-    pub(super) fn step_ms(&self, step: usize) -> Option<u64> {
-        self.steps.get(step).copied().flatten().map(milliseconds)
+        };
+        let timed = Timed { plan: plan::document(plan, step_ms), expected };
+        let mut text =
+            serde_json::to_string_pretty(&timed).expect("a plan is strings, lists and maps with string keys");
+        text.push('\n');
+        text
     }
 
     fn unknown(&self) -> usize {
@@ -132,8 +142,8 @@ pub fn rough(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::graph::testing::Pkg;
+    use crate::plan::Platforms;
     use crate::plan::testing::{World, amd64, arm64, world};
-    use crate::plan::{Platforms, json};
 
     /// A chain of packages, each built on the one before.
     fn chain<const LENGTH: usize>() -> World {
@@ -172,7 +182,7 @@ mod tests {
         assert_eq!(shown, format!("expected: about 60 s with 4 jobs {path}\n"));
 
         let mut world = chain::<1>();
-        world.request.publish = Some(crate::plan::Publish::default());
+        world.request.publish = Some(plan::Publish::default());
         let plan = world.plan();
         assert!(plan.steps.len() > 1, "a build and what is due on the registry");
         let shown = expected(&plan, &[Some(5), Some(1), Some(1)], 7, 7).line(&plan);
@@ -187,7 +197,7 @@ mod tests {
     #[test]
     fn programs_get_milliseconds_and_no_new_fields_where_nothing_is_known() {
         let plan = chain::<2>().plan();
-        let document = json(&plan, Some(&expected(&plan, &[Some(7), None], 14, 14)));
+        let document = expected(&plan, &[Some(7), None], 14, 14).json(&plan);
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["steps"][0]["expected_ms"], 7_000);
         assert_eq!(document["steps"][1].get("expected_ms"), None);
@@ -201,7 +211,13 @@ mod tests {
                 "unknown_steps": 1,
             })
         );
-        assert!(!json(&plan, None).contains("expected"));
+        let without = plan::json(&plan);
+        assert!(!without.contains("expected"));
+        // All else is the same.
+        let mut without: serde_json::Value = serde_json::from_str(&without).unwrap();
+        without["expected"] = document["expected"].clone();
+        without["steps"][0]["expected_ms"] = 7_000.into();
+        assert_eq!(without, document);
     }
 
     #[test]
