@@ -4,11 +4,15 @@
 //! [`Fault`] which [`Class`] it is of. A [`Problem`] is any of them behind one cheap-to-clone pointer, so that stages
 //! can collect all problems and the command line can print them at once and choose the exit code.
 
+mod once;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
+
+pub use once::once;
 
 /// Whose turn it is when something is wrong; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,6 @@ use super::findings::Published;
 use super::left_out::{lacking, leave_out, not_released};
 use super::node::{Idle, Place, Reason, State};
 use super::not_built::not_built;
-use super::once::once;
 use super::problem::{PlanError, not_asked};
 use super::publication::{Due, Publication, indexed_platforms, publications, signatures};
 use super::step::StepKind;
@@ -19,7 +18,7 @@ use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
 use crate::presence::{Fact, MoreQuestions};
-use crate::problem::Problem;
+use crate::problem::{Problem, once};
 use crate::workspace::PackageId;
 
 /// Puts the plan together; with a problem there are no steps.

@@ -20,7 +20,6 @@ pub mod key;
 mod left_out;
 mod node;
 mod not_built;
-mod once;
 mod problem;
 mod publication;
 mod publish;

@@ -6,8 +6,8 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
+use super::{Class, Fault, Problem};
 use crate::image::Reference;
-use crate::problem::{Class, Fault, Problem};
 
 /// A problem of a registry as a whole, as it was found with the first image, and how many further ones it was found with.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl Fault for OfAll {
 
 /// The same problems in the same order, each once. What is wrong with a registry as a whole stands where it was found
 /// first, with the number of images that it was asked for.
-pub(super) fn once(problems: Vec<Problem>) -> Vec<Problem> {
+#[must_use]
+pub fn once(problems: Vec<Problem>) -> Vec<Problem> {
     let mut known = BTreeSet::new();
     let mut hosts: BTreeMap<(String, String), (usize, BTreeSet<String>)> = BTreeMap::new();
     let mut said: Vec<Problem> = Vec::new();
