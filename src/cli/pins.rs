@@ -1,7 +1,5 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::runtime::Runtime;
 
@@ -11,7 +9,7 @@ use super::registry_args::RegistryArgs;
 use super::{Ended, exit};
 use crate::pins::{self, KeptReason, Published, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
-use crate::problem::Problem;
+use crate::problem::{Problem, once};
 use crate::registry::Client;
 use crate::settings::{parse_registry, registry, registry_options};
 use crate::workspace;
@@ -81,7 +79,7 @@ struct CheckArgs {
     /// Where images without a host in their name live
     #[arg(long, value_name = "HOST[/PREFIX]", value_parser = parse_registry, env = "KITMAKE_REGISTRY")]
     registry: Option<String>,
-    /// Ask no registry whether it has the former tags that are named
+    /// Ask no registry whether it has the images that no build here makes
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
@@ -171,43 +169,36 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     if args.selectors.is_empty() && surveyed.unread().is_empty() {
         output.say(&render::needless_text(&pins, workspace));
     }
+    let config = &workspace.config;
+    let needed = pins::needed_images(&pins, registry(args.registry.as_deref(), config).as_deref());
     let published = if args.offline {
-        let images = pins::to_be_asked(&pins);
-        if !images.is_empty() {
-            let former = if images.len() == 1 {
-                "1 former tag".to_owned()
-            } else {
-                format!("any of {} former tags", images.len())
-            };
-            output.say(&format!("nobody asked whether {former} is there: --offline\n"));
-        }
+        output.say(&render::not_asked_text(needed.len()));
         Published::new()
     } else {
-        let config = &workspace.config;
         let directory = place.working_directory().map_err(one)?;
         let authorities = args.registries.certificate_authorities(&directory).map_err(one)?;
         let insecure = &args.registries.insecure_registry;
         let options = registry_options(&workspace.root, config, insecure, &authorities, &place.environment);
         let client = Client::new(options).map_err(one)?;
-        pipeline::published(&pins, &client, registry(args.registry.as_deref(), config).as_deref(), runtime)
+        pipeline::published(&needed, &client, runtime)
     };
-    let findings = pins::check(&pins, &published);
-    let unknown: BTreeMap<String, String> = (published.iter())
-        .filter_map(|(image, asked)| Some((image.to_string(), asked.as_ref().err()?.to_string())))
-        .collect();
+    let checked = pins::check(&pins, &published);
     output.data(&match args.format {
-        Format::Text => render::findings_text(&findings, &pins, workspace),
-        Format::Json => json(&render::findings_json(&findings, &unknown, workspace)),
+        Format::Text => render::findings_text(&checked, &pins, workspace, output.verbose > 0),
+        Format::Json => json(&render::findings_json(&checked, workspace)),
     })?;
     let mut problems = surveyed.unread();
-    if !findings.is_empty() {
-        for problem in &problems {
-            output.warning(problem);
-        }
-        return Ok(exit::TO_DO);
+    problems.extend(once(checked.unknown.values().flatten().cloned().collect()));
+    if checked.findings.is_empty() {
+        return if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) };
     }
-    problems.extend(published.into_values().filter_map(Result::err));
-    if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
+    for problem in &problems {
+        output.warning(problem);
+    }
+    if checked.is_fixable() {
+        output.say("`kitmake pins fix` brings stale pins up to date\n");
+    }
+    Ok(exit::TO_DO)
 }
 
 fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {

@@ -57,7 +57,11 @@ fn merge(pins: Vec<Pin>) -> Vec<Pin> {
         let key = (key.0.to_owned(), key.1, key.2, key.3, key.4.to_owned(), state);
         match merged.entry(key) {
             std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pin)),
-            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().used_by.extend(pin.used_by),
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                known.used_by.extend(pin.used_by);
+                known.is_reached |= pin.is_reached;
+            }
         }
     }
     merged.into_values().collect()
@@ -102,7 +106,8 @@ impl Lister<'_> {
             Ok(parsed) => parsed,
             Err(why) => {
                 let place = Place { source, line: image.line, kind };
-                return place.unresolved(&image.written, &why, Some(id));
+                let pin = place.unresolved(&image.written, &why, Some(id));
+                return Pin { is_reached: image.reached, ..pin };
             }
         };
         let stands = |range: &Range<usize>| source.text.get(range.clone()) == Some(text.as_str());
@@ -117,7 +122,8 @@ impl Lister<'_> {
             Err(format!("it is put together from {}", names.join(", ")))
         };
         let place = Place { source, line: image.line, kind };
-        self.pin(&place, at, &text, &parsed, Some((id, reference.state)))
+        let pin = self.pin(&place, at, &text, &parsed, Some((id, reference.state)));
+        Pin { is_reached: image.reached, ..pin }
     }
 
     /// The build args of a package whose value is a tag of an image made here.
@@ -267,6 +273,7 @@ impl Lister<'_> {
             kind: place.kind,
             reference: text.to_owned(),
             state,
+            is_reached: true,
             used_by: user.map(|(user, _)| user).into_iter().collect(),
             package,
             expected,
@@ -295,6 +302,7 @@ impl Place<'_> {
             kind: self.kind,
             reference: written.to_owned(),
             state: State::Unresolved(why.to_owned()),
+            is_reached: true,
             used_by: user.into_iter().collect(),
             package: None,
             expected: None,

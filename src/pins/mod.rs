@@ -41,7 +41,7 @@ use serde::Serialize;
 use crate::image::Reference;
 use crate::workspace::PackageId;
 
-pub use check::{Finding, FindingKind, Published, check, to_be_asked};
+pub use check::{Checked, Finding, FindingKind, Published, Wrong, check, needed_images};
 pub use error::Error;
 pub use image_file::{ImageFile, image_files};
 pub use list::list;
@@ -111,6 +111,8 @@ pub struct Pin {
     pub reference: String,
     /// What it means.
     pub state: State,
+    /// Whether a build needs the image, on whatever platform; not so in a stage that nothing is made from.
+    pub is_reached: bool,
     /// The packages whose build uses it; none for an image yml.
     pub used_by: BTreeSet<PackageId>,
     /// The package that it names.

@@ -99,19 +99,14 @@ impl SurveyedPins {
     }
 }
 
-/// Asks registries for the images that have to be there. Those without a host in their name live on `registry`.
-pub fn published(pins: &[Pin], client: &Client, registry: Option<&str>, runtime: &Runtime) -> Published {
-    let named: BTreeMap<Reference, Reference> =
-        pins::to_be_asked(pins).into_iter().map(|image| (image.on(registry), image)).collect();
-    let facts = runtime.block_on(ask_existence(named.keys().cloned(), client));
-    let said = facts.into_iter().filter_map(|(remote, fact)| {
-        let image = named.get(&remote)?.clone();
-        match fact {
-            Fact::Yes(()) => Some((image, Ok(true))),
-            Fact::No => Some((image, Ok(false))),
-            Fact::Unknown(problem) => Some((image, Err(problem))),
-            Fact::NotAsked => None,
-        }
+/// Asks registries for the images that have to be there, each where it lives.
+pub fn published(needed: &BTreeMap<Reference, Reference>, client: &Client, runtime: &Runtime) -> Published {
+    let facts = runtime.block_on(ask_existence(needed.values().cloned(), client));
+    let said = needed.iter().filter_map(|(image, there)| match facts.get(there)? {
+        Fact::Yes(()) => Some((image.clone(), Ok(true))),
+        Fact::No => Some((image.clone(), Ok(false))),
+        Fact::Unknown(problem) => Some((image.clone(), Err(problem.clone()))),
+        Fact::NotAsked => None,
     });
     said.collect()
 }

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{VERSION, pin_json, place, plural, said, table};
+use super::{VERSION, pin_json, place, plural, said, table, together};
 use crate::pins::{Pin, State};
 use crate::workspace::Workspace;
 
-/// All pins. Those that are as they should be, and those that name nothing here, are counted by reference unless `verbose`.
+/// All pins. Unless `verbose`, those that are as they should be, and those that name nothing here, are counted by reference,
+/// and others of which the same is to be said are told together if there are many.
 #[must_use]
 pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
     let plain = |pin: &Pin| matches!(pin.state, State::Current | State::External);
@@ -18,7 +19,9 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
         .filter(|pin| verbose || !plain(pin))
         .map(|pin| [pin.state.name().to_owned(), place(pin), said(pin, workspace)])
         .collect();
+    let mut more = "";
     if !verbose {
+        (rows, more) = together(rows);
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for pin in pins.iter().filter(|pin| plain(pin)) {
             *counts.entry((pin.state.name(), &pin.reference)).or_default() += 1;
@@ -39,7 +42,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
     let files: BTreeSet<&str> = pins.iter().map(|pin| pin.file.as_str()).collect();
     let (all, files) = (plural(pins.len(), "pin"), plural(files.len(), "file"));
     let colon = if summary.is_empty() { "" } else { ": " };
-    let _ = writeln!(text, "{all} in {files}{colon}{}", summary.join(", "));
+    let _ = writeln!(text, "{all} in {files}{colon}{}{more}", summary.join(", "));
     text
 }
 

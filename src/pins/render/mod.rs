@@ -10,6 +10,7 @@ mod findings;
 mod fixed;
 mod list;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -17,9 +18,12 @@ use serde_json::{Value, json};
 use super::{Pin, State};
 use crate::workspace::Workspace;
 
-pub use findings::{findings_json, findings_text, needless_text};
+pub use findings::{findings_json, findings_text, needless_text, not_asked_text};
 pub use fixed::{elsewhere_text, fixed_text, kept_text, outcome_text};
 pub use list::{json, text};
+
+/// More rows than this are told together where they say the same.
+const ROWS: usize = 8;
 
 /// The version of the JSON documents.
 const VERSION: u32 = 1;
@@ -37,6 +41,7 @@ fn pin_json(pin: &Pin, workspace: &Workspace) -> Value {
         "kind": pin.kind,
         "reference": pin.reference,
         "state": pin.state.name(),
+        "reached": pin.is_reached,
         "package": pin.package.as_ref().map(name),
         "expected": pin.expected.as_ref().map(ToString::to_string),
         "used_by": pin.used_by.iter().map(name).collect::<Vec<_>>(),
@@ -67,6 +72,27 @@ fn said(pin: &Pin, workspace: &Workspace) -> String {
         (State::Own, _) => format!("{reference}, which `{package}` made before"),
         (State::Current | State::External, _) => reference.clone(),
     }
+}
+
+/// Many rows with those in one that differ only in their second column, a place; and what to say of it at the end.
+fn together(rows: Vec<[String; 3]>) -> (Vec<[String; 3]>, &'static str) {
+    if rows.len() <= ROWS {
+        return (rows, "");
+    }
+    let mut known: BTreeMap<[String; 2], usize> = BTreeMap::new();
+    let mut alike: Vec<([String; 3], usize)> = Vec::new();
+    for row in rows {
+        let at = *known.entry([row[0].clone(), row[2].clone()]).or_insert(alike.len());
+        match alike.get_mut(at) {
+            Some((_, more)) => *more += 1,
+            None => alike.push((row, 0)),
+        }
+    }
+    let is_less = alike.iter().any(|(_, more)| *more > 0);
+    let row = |([what, place, said], more): ([String; 3], usize)| {
+        [what, if more > 0 { format!("{place} and {more} more") } else { place }, said]
+    };
+    (alike.into_iter().map(row).collect(), if is_less { "; -v lists all of them" } else { "" })
 }
 
 /// `1 pin`, `2 pins`
