@@ -1,9 +1,9 @@
 //! `kitmake deps` and `kitmake rdeps`: what packages need, and what needs them.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::options::Place;
-use super::output::{self, Output};
+use super::output::{self, Format, Output};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit};
@@ -38,15 +38,6 @@ pub(super) struct DepsArgs {
     ymls: YmlArgs,
     #[command(flatten)]
     tags: TagArgs,
-}
-
-/// The form of edges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// Which end of an edge is asked about.

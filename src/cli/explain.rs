@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::deps::Format;
 use super::options::{Place, PlanningArgs};
-use super::output::{self, Output};
+use super::output::{self, Format, Output};
 use super::plan::prepare;
 use super::{Ended, exit};
 use crate::explain::{Document, explain, text};

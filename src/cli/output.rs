@@ -2,12 +2,22 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use clap::ValueEnum;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Severity};
 
 use super::{Progress, When};
 use crate::problem::{Class, Fault, Problem};
 use crate::report::{Left, Plain, Reporter, Tty, Verbosity};
 use crate::settings::Environment;
+
+/// The forms of an answer that has no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
 
 /// Standard output does not take what is to be printed.
 #[derive(Debug, thiserror::Error, Diagnostic)]

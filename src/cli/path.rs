@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::deps::{Format, print, unread};
+use super::deps::{print, unread};
 use super::options::Place;
-use super::output::Output;
+use super::output::{Format, Output};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit};

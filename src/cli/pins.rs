@@ -1,10 +1,10 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 
 use super::options::Place;
-use super::output::{Output, json};
+use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
 use super::{Ended, exit};
 use crate::pins::{self, KeptReason, Published, render};
@@ -101,15 +101,6 @@ struct FixArgs {
     /// Print a diff and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-}
-
-/// The form of what is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 pub(super) fn run(place: &Place, output: &Output, args: &PinsArgs, runtime: &Runtime) -> Ended {

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::options::Place;
-use super::output::{self, Output};
+use super::output::{self, Format, Output};
 use super::registry_args::RegistryArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
@@ -58,15 +58,6 @@ pub(super) struct VerifyArgs {
     registries: RegistryArgs,
     #[command(flatten)]
     tags: TagArgs,
-}
-
-/// The form of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// The JSON form of an answer; fields are only ever added.
