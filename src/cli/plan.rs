@@ -80,15 +80,10 @@ fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: F
     if format == Format::Html {
         return Err(vec![NoPage.into()]);
     }
+    let (root, current) = (&settings.root, &settings.current);
     let question = pipeline::Survey {
-        root: &settings.root,
-        current: &settings.current,
-        selectors: selectors_or(selectors, "."),
-        workspace: &settings.workspace,
-        build_arg_files: &[],
-        tags: &settings.tags,
         platforms: settings.platforms.as_ref(),
-        repin: false,
+        ..pipeline::Survey::new(root, current, selectors_or(selectors, "."), &settings.workspace, &settings.tags)
     };
     match pipeline::spread(&question, &Platform::host()).map_err(|problem| vec![problem])? {
         Ok(spread) if format == Format::Json => output.data(&json(&render::json(&spread)))?,

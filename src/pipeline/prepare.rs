@@ -57,16 +57,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     }
     let engine = runtime.block_on(Engine::connect(&settings.environment.engine));
     let builder = engine.as_ref().map_or_else(|_| Platform::host(), |(_, info)| info.platform.clone());
-    let question = Survey {
-        root: &settings.root,
-        current: &settings.current,
-        selectors: settings.selectors(),
-        workspace: &settings.workspace,
-        build_arg_files: &settings.build_arg_files,
-        tags: &settings.tags,
-        platforms: settings.platforms.as_ref(),
-        repin: settings.repin,
-    };
+    let question = Survey::of(settings);
     let surveyed = survey(&question, &builder)?;
     let Surveyed { workspace, tags, graph, .. } = &surveyed;
     let config = &workspace.config;

@@ -14,7 +14,7 @@ use crate::pins::spread::{Assumed, Spread};
 use crate::pins::{self, Carried, DirtyTags};
 use crate::plan::Platforms;
 use crate::problem::Problem;
-use crate::settings::selectors_or;
+use crate::settings::{Settings, selectors_or};
 use crate::workspace::{self, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
@@ -90,6 +90,17 @@ impl<'a> Survey<'a> {
         tags: &'a TagOptions,
     ) -> Self {
         Self { root, current, selectors, workspace, build_arg_files: &[], tags, platforms: None, repin: false }
+    }
+
+    /// Of what a plan is made for.
+    #[must_use]
+    pub fn of(settings: &'a Settings) -> Self {
+        Self {
+            build_arg_files: &settings.build_arg_files,
+            platforms: settings.platforms.as_ref(),
+            repin: settings.repin,
+            ..Self::new(&settings.root, &settings.current, settings.selectors(), &settings.workspace, &settings.tags)
+        }
     }
 }
 
