@@ -53,10 +53,14 @@ fn every_broken_monorepo_gets_its_diagnostic_and_its_exit_code() {
 }
 
 #[test]
-fn a_broken_package_elsewhere_is_a_counted_warning_only() {
+fn a_broken_package_elsewhere_is_named_and_stops_nothing() {
     for name in ["invalid-yaml", "missing-dockerfile", "bad-tag-template", "missing-extra-source", "no-image"] {
         let planned = plan(&Monorepo::broken(name), &["pkg/sound"]).with_code(0);
-        assert_eq!(planned.stderr, "1 package that is not selected has errors\n", "{name}");
+        let said = "1 package that is not selected has errors: pkg/broken (-v says why)\n";
+        assert_eq!(planned.stderr, said, "{name}");
+        let verbose = plan(&Monorepo::broken(name), &["-v", "pkg/sound"]).with_code(0);
+        assert!(verbose.stderr.contains("has errors: pkg/broken\n"), "{name}: {}", verbose.stderr);
+        assert_eq!(codes(&verbose), [expected(name).diagnostic.as_str()], "{name}: {}", verbose.stderr);
         assert!(planned.stdout.starts_with("build 1; 0 of 1 node present\n"), "{name}: {}", planned.stdout);
     }
 }

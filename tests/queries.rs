@@ -86,6 +86,63 @@ fn a_path_is_a_chain_from_the_first_to_the_second_or_plainly_none() {
     assert_eq!((none.stdout.as_str(), none.stderr.contains("in common")), ("", true));
 }
 
+/// A package without a readable Dockerfile, one without a readable name, and others around them.
+fn unreadable() -> Monorepo {
+    let yml = |image: &str| format!("org: t\nimage: {image}\n");
+    let monorepo = Monorepo::with_files(&[
+        ("pkg/base/build.yml", &yml("base")),
+        ("pkg/base/Dockerfile", "FROM scratch\n"),
+        ("pkg/broken/build.yml", "image: [\n"),
+        ("pkg/half/build.yml", &yml("half")),
+        ("pkg/other/build.yml", &yml("other")),
+        ("pkg/other/Dockerfile", "FROM t/unknown:1\n"),
+    ]);
+    let tag = |package: &str| monorepo.show_tag(&[package])[0].clone();
+    monorepo.write("pkg/user/build.yml", &yml("user"));
+    monorepo.write("pkg/user/Dockerfile", &format!("FROM {} AS half\nFROM {}\n", tag("pkg/half"), tag("pkg/base")));
+    monorepo.commit("Use both");
+    monorepo
+}
+
+#[test]
+fn what_cannot_be_read_is_never_taken_for_not_needing_or_not_being_needed() {
+    let monorepo = unreadable();
+    let said = |arguments: &[&str], code| monorepo.kitmake(arguments).with_code(code).stderr;
+    // There is no path that could be read.
+    for (from, to, why) in [
+        ("pkg/half", "pkg/base", "workspace::missing_dockerfile"),
+        ("pkg/user", "pkg/other", "workspace::missing_dockerfile"),
+        ("pkg/other", "pkg/broken", "workspace::invalid_yaml"),
+        ("pkg/other", "pkg/base", "workspace::invalid_yaml"),
+    ] {
+        let stderr = said(&["path", from, to], 3);
+        let words = format!("it is not known whether `{from}` needs `{to}`: something between them cannot be read\n");
+        assert!(stderr.contains(&words) && stderr.contains(why), "{from} {to}: {stderr}");
+    }
+    // Nothing hides between these.
+    assert_eq!(said(&["path", "pkg/base", "pkg/user"], 5).lines().count(), 1);
+    assert_eq!(said(&["path", "pkg/user", "pkg/base"], 0), "");
+
+    let words = "2 packages cannot be read and may need it, too: pkg/broken, pkg/half (-v says why)\n";
+    assert_eq!(said(&["rdeps", "pkg/base"], 0), words);
+    let none = said(&["rdeps", "pkg/other"], 0);
+    assert_eq!(none, format!("{words}no package of this workspace that can be read needs it\n"));
+    assert!(said(&["rdeps", "-v", "pkg/base"], 0).contains("workspace::missing_dockerfile"));
+    assert!(said(&["rdeps", "pkg/broken"], 3).contains("workspace::invalid_yaml"));
+    let hidden = "1 package cannot be read and may make an image that is needed: pkg/broken (-v says why)\n";
+    assert!(said(&["deps", "pkg/other"], 0).starts_with(hidden));
+    assert!(said(&["graph", "pkg/other"], 0).contains("may make an image that is shown as one of others: pkg/broken"));
+    assert!(said(&["deps", "-t", "pkg/user"], 3).contains("workspace::missing_dockerfile"));
+}
+
+#[test]
+fn who_uses_images_of_others_is_not_asked_this_way() {
+    let monorepo = unreadable();
+    monorepo.kitmake(&["rdeps", "--external", "pkg/base"]).with_code(2);
+    let help = monorepo.kitmake(&["rdeps", "--help"]).with_code(0).stdout;
+    assert!(!help.contains("--external"), "{help}");
+}
+
 /// Tags of all packages by their names.
 fn tags(monorepo: &Monorepo) -> BTreeMap<String, String> {
     let graph = monorepo.kitmake(&["graph", "--format", "json"]).with_code(0).json();

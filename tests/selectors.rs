@@ -34,7 +34,7 @@ const SELECTED: [(&[&str], &[&str]); 13] = [
     (&["!pkg/lib", "...pkg/mid...", "pkg/alone"], &["pkg/alone", "pkg/base", "pkg/mid", "pkg/user"]),
 ];
 
-/// A reference without a value, which `deps` and `pins` have to tell of.
+/// A reference without a value: `deps` and `pins` tell of it, and nothing that has it can be built.
 const NAMELESS: &str = "ARG NOTHING\nFROM $NOTHING AS never\n";
 
 /// Five packages, of which each Dockerfile begins with the same lines; `pkg/user` has changed since `before`, and none was
@@ -273,10 +273,12 @@ fn told(told: Told, packages: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn every_verb_takes_the_same_selectors_for_the_same_packages() {
-    let monorepo = repository(NAMELESS);
+    let (monorepo, nameless) = (repository(""), repository(NAMELESS));
     for (selectors, expected) in SELECTED {
         for verb in VERBS.iter().filter(|verb| !verb.takes_two()) {
-            let output = verb.run(&monorepo, selectors).with_code(verb.code);
+            let tells_of_references = ["pins", "pins check", "deps"].contains(&verb.name);
+            let output =
+                verb.run(if tells_of_references { &nameless } else { &monorepo }, selectors).with_code(verb.code);
             assert_eq!((verb.read)(&output), told(verb.told, expected), "{}\n{}", output.command, output.stderr);
         }
         if let [selector] = selectors {
@@ -312,7 +314,7 @@ fn options_that_take_packages_take_the_same_selectors() {
 
 #[test]
 fn every_verb_says_what_is_wrong_with_a_selector() {
-    let monorepo = repository(NAMELESS);
+    let monorepo = repository("");
     for verb in &VERBS {
         let unknown = verb.run(&monorepo, &["pkg/usr..."]).with_code(2);
         assert!(unknown.stderr.contains("did you mean `pkg/user...`?"), "{}: {}", verb.name, unknown.stderr);
@@ -326,6 +328,31 @@ fn every_verb_says_what_is_wrong_with_a_selector() {
         let gone = verb.run(&monorepo, &["[nowhere]"]).with_code(2);
         assert!(gone.stderr.contains("git::unknown_revision"), "{}: {}", verb.name, gone.stderr);
     }
+}
+
+#[test]
+fn every_verb_says_what_it_could_not_read_on_the_way() {
+    let monorepo = repository("");
+    monorepo.write("pkg/broken/build.yml", "image: [\n");
+    monorepo.write("pkg/mid/build.yml", "org: t\nimage: mid\narches: [amd64]\ndockerfile: Nowhere\n");
+    monorepo.commit("Break two");
+    for verb in &VERBS {
+        // Either may need it; what it needs itself is not known.
+        for (selector, expected) in [("...pkg/base", &["pkg/broken", "pkg/mid"][..]), ("pkg/user...", &["pkg/mid"])] {
+            let stderr = verb.run(&monorepo, &[selector]).stderr;
+            for name in expected {
+                assert!(stderr.contains(name), "{} {selector}: {stderr}", verb.name);
+            }
+        }
+    }
+    let spread = run(&monorepo, &["plan", "--assume-changed", "pkg/base"], &[]).with_code(0);
+    let said = "2 packages cannot be read and may have to be built again, too: pkg/broken, pkg/mid (-v says why)\n";
+    assert_eq!(spread.stderr, said);
+    let names = run(&monorepo, &["show-tag"], &["...pkg/base"]).with_code(0);
+    let said = "2 packages cannot be read, on which hangs what is selected: pkg/broken, pkg/mid (-v says why)\n";
+    assert_eq!(names.stderr, said);
+    let names = run(&monorepo, &["show-tag", "-v"], &["...pkg/base"]).with_code(0);
+    assert!(names.stderr.contains("workspace::missing_dockerfile"), "{}", names.stderr);
 }
 
 #[test]
@@ -352,7 +379,7 @@ fn no_verb_that_takes_packages_is_missing_here() {
 
 #[test]
 fn directories_of_packages_are_looked_up_on_disk_and_anything_else_makes_selectors_of_them() {
-    let monorepo = repository(NAMELESS);
+    let monorepo = repository("");
     let outside = Monorepo::with_files(&[("a/build.yml", "image: elsewhere\n")]);
     let elsewhere = outside.path("a");
     let elsewhere = elsewhere.to_str().unwrap();
@@ -381,7 +408,7 @@ fn of_lines(text: &str) -> Vec<String> {
 
 #[test]
 fn what_was_there_before_can_be_selected_of_what_is_affected() {
-    let monorepo = repository(NAMELESS);
+    let monorepo = repository("");
     monorepo.git(&["tag", "full"]);
     std::fs::remove_dir_all(monorepo.path("pkg/user")).unwrap();
     monorepo.write("pkg/new/build.yml", "org: t\nimage: new\n");

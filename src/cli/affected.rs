@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::options::Place;
 use super::output::{self, Output};
 use super::yml_args::YmlArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::affected::{self, Named};
 use crate::pipeline::{self, Comparison};
 
@@ -73,6 +73,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
     if let Some(nothing) = &compared.nothing {
         output.say(&format!("{nothing}\n"));
     }
+    let words = format!("cannot be read at {}, so that only their own files are compared", args.until);
+    let own = words.replace("their own", "its own");
+    faulty::say(output, &compared.unread, &own, &words);
     let since = Named { revision: &args.since, commit: &compared.since };
     let until = Named { revision: &args.until, commit: &compared.until };
     output.data(&match args.format {

@@ -6,31 +6,50 @@ use super::options::Place;
 use super::output::{self, Format, Output};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::graph::{Edge, render};
 use crate::image::Platform;
-use crate::pipeline;
+use crate::pipeline::{self, Surveyed};
 use crate::problem::Problem;
-use crate::workspace::PackageId;
+use crate::settings;
+use crate::workspace::{Faulty, PackageId};
 
-/// Arguments of `deps` and `rdeps`.
+/// Arguments of `deps`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kitmake deps pkg/init              what it needs, how, and where that is written
-  kitmake rdeps -t tools/base        all that would have to be built again
   kitmake deps --external '**'       also images that are made elsewhere
 
 One edge per line: who needs whom, how, FILE:LINE. Stale pins and inputs count, on whatever platform.")]
 pub(super) struct DepsArgs {
+    #[command(flatten)]
+    edges: EdgesArgs,
+    /// Also images that are made elsewhere, and references that name nothing
+    #[arg(long)]
+    external: bool,
+}
+
+/// Arguments of `rdeps`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kitmake rdeps tools/base           what needs it, how, and where that is written
+  kitmake rdeps -t tools/base        all that would have to be built again
+
+One edge per line: who needs whom, how, FILE:LINE. Stale pins and inputs count, on whatever platform.")]
+pub(super) struct RdepsArgs {
+    #[command(flatten)]
+    edges: EdgesArgs,
+}
+
+/// What both are asked.
+#[derive(Debug, Args)]
+struct EdgesArgs {
     /// The packages that are asked about; `kitmake --help` says what a selector is
     #[arg(value_name = "SELECTOR", required = true)]
     selectors: Vec<String>,
     /// Also the edges of what is found that way, and so on
     #[arg(short, long)]
     transitive: bool,
-    /// Also images that are made elsewhere, and references that name nothing (`deps` only)
-    #[arg(long)]
-    external: bool,
     /// The form of the answer
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -40,69 +59,74 @@ pub(super) struct DepsArgs {
     tags: TagArgs,
 }
 
-/// Which end of an edge is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// What packages need.
-    Needs,
-    /// What needs them.
-    Uses,
+/// What packages need.
+pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
+    let surveyed = survey(place, output, &args.edges)?;
+    let Surveyed { workspace, graph, selected, .. } = &surveyed;
+    faulty::say_unsure(output, &surveyed.unsure);
+    let asked = if args.edges.transitive { graph.with_needed(selected) } else { selected.clone() };
+    let mut edges = graph.edges_from(&asked);
+    edges.retain(|edge| edge.to.is_some() || args.external);
+    let (unread, nameless): (Vec<PackageId>, Vec<PackageId>) =
+        graph.unread_needs(workspace, &asked).into_iter().partition(|id| asked.binary_search(id).is_ok());
+    let words = "cannot be read and may make an image that is needed";
+    faulty::say(output, &workspace.unread(nameless.iter().copied()), words, words);
+    if edges.is_empty() && surveyed.nothing.is_none() && unread.is_empty() {
+        output.say(if nameless.is_empty() {
+            "it needs no package of this workspace\n"
+        } else {
+            "it needs no other package of this workspace that can be read\n"
+        });
+    }
+    print(&surveyed, output, &edges, args.edges.format)?;
+    ended(workspace.unread(unread))
 }
 
-pub(super) fn run(place: &Place, output: &Output, args: &DepsArgs, direction: Direction) -> Ended {
+/// What needs packages.
+pub(super) fn uses(place: &Place, output: &Output, args: &RdepsArgs) -> Ended {
+    let surveyed = survey(place, output, &args.edges)?;
+    let Surveyed { workspace, graph, selected, .. } = &surveyed;
+    let asked = if args.edges.transitive { graph.with_needing(selected) } else { selected.clone() };
+    let edges = graph.edges_to(&asked);
+    // Who needs what has no name nobody knows; and whoever cannot be read may need all that has one.
+    let is_nameless = |id: &PackageId| selected.binary_search(id).is_ok() && workspace.package(*id).is_nameless();
+    let (nameless, others): (Vec<PackageId>, Vec<PackageId>) = workspace.ids().partition(is_nameless);
+    let others = workspace.unread(others);
+    let words = "cannot be read and may need it, too";
+    faulty::say(output, &others, words, words);
+    if edges.is_empty() && surveyed.nothing.is_none() && nameless.is_empty() {
+        output.say(if others.is_empty() {
+            "no package of this workspace needs it\n"
+        } else {
+            "no package of this workspace that can be read needs it\n"
+        });
+    }
+    print(&surveyed, output, &edges, args.edges.format)?;
+    ended(workspace.unread(nameless))
+}
+
+fn survey(place: &Place, output: &Output, args: &EdgesArgs) -> Result<Surveyed, Vec<Problem>> {
     let one = |problem| vec![problem];
     let (root, current) = place.root().map_err(one)?;
     let directory = place.working_directory().map_err(one)?;
     let (read, tags) = (args.ymls.options(), args.tags.options(&place.environment, &directory));
-    let question =
-        pipeline::Survey::new(&root, &current, crate::settings::selectors_or(&args.selectors, "."), &read, &tags);
+    let selectors = settings::selectors_or(&args.selectors, ".");
+    let question = pipeline::Survey::new(&root, &current, selectors, &read, &tags);
     let surveyed = pipeline::survey(&question, &Platform::host()).map_err(one)?;
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));
     }
-    let (graph, selected) = (&surveyed.graph, &surveyed.selected);
-    let mut edges: Vec<&Edge> = match (direction, args.transitive) {
-        (Direction::Needs, false) => graph.edges_from(selected),
-        (Direction::Needs, true) => graph.edges_from(&graph.with_needed(selected)),
-        (Direction::Uses, false) => graph.edges_to(selected),
-        (Direction::Uses, true) => graph.edges_to(&graph.with_needing(selected)),
-    };
-    edges.retain(|edge| edge.to.is_some() || args.external);
-    let looked_at = match (direction, args.transitive) {
-        (Direction::Needs, true) => graph.with_needed(selected),
-        _ => selected.clone(),
-    };
-    let of_these = unread(&surveyed, &looked_at);
-    let follows_users = args.selectors.iter().any(|selector| selector.trim_start_matches('!').starts_with("..."));
-    if direction == Direction::Uses || follows_users {
-        // Whoever cannot be read may need them, too.
-        let others: Vec<PackageId> = surveyed.workspace.ids().filter(|id| !looked_at.contains(id)).collect();
-        for problem in unread(&surveyed, &others) {
-            output.warning(&problem);
-        }
-    }
-    if edges.is_empty() && surveyed.nothing.is_none() && of_these.is_empty() {
-        output.say(match direction {
-            Direction::Needs => "it needs no package of this workspace\n",
-            Direction::Uses => "no package of this workspace needs it\n",
-        });
-    }
-    print(&surveyed, output, &edges, args.format)?;
-    if of_these.is_empty() { Ok(exit::DONE) } else { Err(of_these) }
+    Ok(surveyed)
 }
 
-/// Why nobody knows what some of these packages need.
-pub(super) fn unread(surveyed: &pipeline::Surveyed, packages: &[PackageId]) -> Vec<Problem> {
-    packages.iter().flat_map(|&id| surveyed.workspace.package(id).unread()).cloned().collect()
+/// What keeps the answer from being one.
+fn ended(unread: Vec<Faulty>) -> Ended {
+    let problems: Vec<Problem> = unread.into_iter().flat_map(|faulty| faulty.problems).collect();
+    if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
 }
 
 /// The same for all verbs that print edges.
-pub(super) fn print(
-    surveyed: &pipeline::Surveyed,
-    output: &Output,
-    edges: &[&Edge],
-    format: Format,
-) -> Result<(), Vec<Problem>> {
+pub(super) fn print(surveyed: &Surveyed, output: &Output, edges: &[&Edge], format: Format) -> Result<(), Vec<Problem>> {
     output.data(&match format {
         Format::Text => render::edges_text(&surveyed.workspace, edges),
         Format::Json => output::json(&render::edges_json(&surveyed.workspace, edges)),

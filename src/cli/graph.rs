@@ -6,9 +6,10 @@ use super::options::Place;
 use super::output::Output;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::graph::render;
 use crate::image::Platform;
+use crate::workspace::PackageId;
 use crate::{page, pipeline, settings};
 
 /// Arguments of `graph`.
@@ -51,7 +52,13 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let (workspace, tags, graph) = (&surveyed.workspace, &surveyed.tags, &surveyed.graph);
     let whole = args.selectors.is_empty() && args.ymls.build_yml.is_none();
     let selected = (!whole).then_some(&surveyed.selected[..]);
-    for id in workspace.ids().filter(|id| selected.is_none_or(|selected| selected.contains(id))) {
+    let shown = graph.with_needed(&surveyed.selected);
+    let nameless: Vec<PackageId> =
+        graph.unread_needs(workspace, &shown).into_iter().filter(|id| shown.binary_search(id).is_err()).collect();
+    let words = "cannot be read and may make an image that is shown as one of others";
+    faulty::say(output, &workspace.unread(nameless), words, words);
+    faulty::say_unsure(output, &surveyed.unsure);
+    for id in shown {
         let package = workspace.package(id);
         // Nobody knows what they need; only a plan fails for it.
         let unknown = package.problems.iter().chain(&package.dockerfile_problem);

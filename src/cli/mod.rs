@@ -6,6 +6,7 @@ mod affected;
 mod build;
 mod deps;
 mod explain;
+mod faulty;
 #[cfg(test)]
 mod flags_page;
 mod graph;
@@ -149,7 +150,7 @@ enum Verb {
     /// List what packages need
     Deps(deps::DepsArgs),
     /// List what needs packages
-    Rdeps(deps::DepsArgs),
+    Rdeps(deps::RdepsArgs),
     /// Show why a package needs another one
     Path(path::PathArgs),
     /// Say which images of this repository are named where, and bring their tags up to date
@@ -180,8 +181,8 @@ pub fn main() -> ExitCode {
         Verb::RemoteTag(args) => remote_tag::run(&place, &output, &args, &runtime()),
         Verb::Graph(args) => graph::run(&place, &output, &args),
         Verb::Affected(args) => affected::run(&place, &output, &args),
-        Verb::Deps(args) => deps::run(&place, &output, &args, deps::Direction::Needs),
-        Verb::Rdeps(args) => deps::run(&place, &output, &args, deps::Direction::Uses),
+        Verb::Deps(args) => deps::needs(&place, &output, &args),
+        Verb::Rdeps(args) => deps::uses(&place, &output, &args),
         Verb::Path(args) => path::run(&place, &output, &args),
         Verb::Pins(args) => pins::run(&place, &output, &args, &runtime()),
         Verb::Verify(args) => verify::run(&place, &output, &args, &runtime()),

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::deps::{print, unread};
+use super::deps::print;
 use super::options::Place;
 use super::output::{Format, Output};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::image::Platform;
-use crate::pipeline;
+use crate::pipeline::{self, Selection};
 
 /// Arguments of `path`.
 #[derive(Debug, Args)]
@@ -44,26 +44,37 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
     let select = |selector: &String| {
         pipeline::select(&surveyed.workspace, &surveyed.graph, std::slice::from_ref(selector), &current, &read)
     };
-    let ((from, no_from), (to, no_to)) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
-    no_from.iter().chain(&no_to).for_each(|nothing| output.say(&format!("{nothing}\n")));
-    let chain = surveyed.graph.path(&from, &to);
+    let (from, to) = (select(&args.from).map_err(one)?, select(&args.to).map_err(one)?);
+    for Selection { nothing, unsure, .. } in [&from, &to] {
+        if let Some(nothing) = nothing {
+            output.say(&format!("{nothing}\n"));
+        }
+        faulty::say_unsure(output, unsure);
+    }
+    let (from, to) = (from.packages, to.packages);
+    let (workspace, graph) = (&surveyed.workspace, &surveyed.graph);
+    let chain = graph.path(&from, &to);
     print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;
     let (a, b) = (&args.from, &args.to);
-    let unread = unread(&surveyed, &surveyed.graph.with_needed(&from));
+    let unread = workspace.unread(graph.unread_needs(workspace, &graph.with_needed(&from)));
     if chain.is_none() && !unread.is_empty() {
         output.say(&format!("it is not known whether `{a}` needs `{b}`: something between them cannot be read\n"));
-        return Err(unread);
+        return Err(unread.into_iter().flat_map(|faulty| faulty.problems).collect());
     }
-    for problem in &unread {
-        output.warning(problem);
+    if chain.as_ref().is_some_and(|chain| chain.len() > 1) {
+        let words = "cannot be read, so that a shorter path may be there";
+        faulty::say(output, &unread, words, words);
     }
     match &chain {
         Some(chain) if chain.is_empty() => output.say(&format!("`{a}` and `{b}` have a package in common\n")),
         Some(_) => {}
-        None if surveyed.graph.path(&to, &from).is_some() => {
+        None if graph.path(&to, &from).is_some() => {
             output.say(&format!("`{a}` does not need `{b}`; it is `{b}` that needs `{a}`\n"));
         }
-        None => output.say(&format!("`{a}` does not need `{b}`, nor the other way round\n")),
+        None if graph.unread_needs(workspace, &graph.with_needed(&to)).is_empty() => {
+            output.say(&format!("`{a}` does not need `{b}`, nor the other way round\n"));
+        }
+        None => output.say(&format!("`{a}` does not need `{b}`\n")),
     }
     Ok(if chain.is_some() { exit::DONE } else { exit::TO_DO })
 }

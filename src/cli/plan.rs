@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 
 use super::options::{Place, PlanningArgs};
 use super::output::{Output, json};
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::image::Platform;
 use crate::page;
 use crate::pins::spread::render;
@@ -14,6 +14,7 @@ use crate::plan;
 use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
 use crate::settings::{Settings, selectors_or};
+use crate::workspace::Faulty;
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
@@ -85,11 +86,17 @@ fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: F
         platforms: settings.platforms.as_ref(),
         ..pipeline::Survey::new(root, current, selectors_or(selectors, "."), &settings.workspace, &settings.tags)
     };
-    match pipeline::spread(&question, &Platform::host()).map_err(|problem| vec![problem])? {
-        Ok(spread) if format == Format::Json => output.data(&json(&render::json(&spread)))?,
-        Ok(spread) => output.data(&render::text(&spread, output.verbose > 0))?,
-        Err(nothing) => output.say(&format!("{nothing}\n")),
+    let (surveyed, spread) = pipeline::spread(&question, &Platform::host()).map_err(|problem| vec![problem])?;
+    if let Some(nothing) = &surveyed.nothing {
+        output.say(&format!("{nothing}\n"));
     }
+    let Some(spread) = spread else { return Ok(exit::DONE) };
+    output.data(&match format {
+        Format::Json => json(&render::json(&spread)),
+        _ => render::text(&spread, output.verbose > 0),
+    })?;
+    let words = "cannot be read and may have to be built again, too";
+    faulty::say(output, &surveyed.workspace.unread(surveyed.workspace.ids()), words, words);
     Ok(exit::DONE)
 }
 
@@ -122,11 +129,10 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }
-    match prepared.plan.broken_elsewhere {
-        0 => {}
-        1 => output.say("1 package that is not selected has errors\n"),
-        count => output.say(&format!("{count} packages that are not selected have errors\n")),
-    }
+    faulty::say_unsure(output, &prepared.surveyed.unsure);
+    let is_new = |faulty: &&Faulty| prepared.surveyed.unsure.iter().all(|said| said.name != faulty.name);
+    let elsewhere: Vec<Faulty> = prepared.plan.broken_elsewhere.iter().filter(is_new).cloned().collect();
+    faulty::say(output, &elsewhere, "that is not selected has errors", "that are not selected have errors");
     Ok(prepared)
 }
 

@@ -16,14 +16,14 @@ use super::options::Place;
 use super::output::{Output, json};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
-use super::{Ended, exit, provenance};
+use super::{Ended, exit, faulty, provenance};
 use crate::git::{self, TagMap, TagOptions, Tagged};
 use crate::image::Platform;
 use crate::path::clean;
 use crate::pipeline::{self, Picked, Survey};
 use crate::problem::{Class, Fault, Problem};
 use crate::settings::selectors_or;
-use crate::workspace::{self, KitmakeYml, Package, PackageId, PackageName, Workspace};
+use crate::workspace::{self, Faulty, KitmakeYml, Package, PackageId, PackageName, Workspace};
 
 /// Print the image name of packages
 ///
@@ -80,6 +80,8 @@ struct Shown {
     problems: Vec<Problem>,
     /// Why there are no names, where that is no mistake.
     nothing: Option<String>,
+    /// Packages that cannot be read and on which hangs what is selected.
+    unsure: Vec<Faulty>,
 }
 
 /// A directory that is no package.
@@ -118,6 +120,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
     if let Some(nothing) = &shown.nothing {
         output.say(&format!("{nothing}\n"));
     }
+    faulty::say_unsure(output, &shown.unsure);
     for warning in &shown.warnings {
         output.warning(warning);
     }
@@ -129,7 +132,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
 fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Shown, Vec<Problem>> {
     let current = place.working_directory().map_err(|problem| vec![problem])?;
     let options = arguments.tags.options(&place.environment, &current);
-    let Picked { workspace, tags, selected: order, nothing } = picked(arguments, place, &current, &options)?;
+    let Picked { workspace, tags, selected: order, nothing, unsure } = picked(arguments, place, &current, &options)?;
     let (mut text, mut tagged, mut warnings, mut problems) = (String::new(), Vec::new(), Vec::new(), Vec::new());
     for &id in &order {
         let package = workspace.package(id);
@@ -155,11 +158,15 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
             problems.extend(clashes);
             String::new()
         });
-        return if problems.is_empty() { Ok(Shown { text, warnings, problems, nothing }) } else { Err(problems) };
+        return if problems.is_empty() {
+            Ok(Shown { text, warnings, problems, nothing, unsure })
+        } else {
+            Err(problems)
+        };
     }
     // As in linuxkit, one bad package among those named suppresses all output.
     if problems.is_empty() || arguments.selectors.is_empty() {
-        Ok(Shown { text, warnings, problems, nothing })
+        Ok(Shown { text, warnings, problems, nothing, unsure })
     } else {
         Err(problems)
     }
@@ -176,7 +183,7 @@ fn picked(
     let read = arguments.ymls.options();
     let with_tags = |(workspace, selected): (Workspace, Vec<PackageId>)| {
         let tags = git::tags(&workspace, &selected, options)?;
-        Ok(Picked { workspace, tags, selected, nothing: None })
+        Ok(Picked { workspace, tags, selected, nothing: None, unsure: Vec::new() })
     };
     let (root, inside) = match place.root() {
         Ok((root, inside)) => (root, Some(inside)),

@@ -18,7 +18,7 @@ use super::output::{self, Format, Output};
 use super::registry_args::RegistryArgs;
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::image::{Platform, Reference};
 use crate::pipeline::{self, Surveyed};
 use crate::plan::{self, PlanError};
@@ -118,6 +118,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &VerifyArgs, runtime: &R
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));
     }
+    faulty::say_unsure(output, &surveyed.unsure);
     let config = &surveyed.workspace.config;
     let registry = settings::registry(args.registry.as_deref(), config);
     let (insecure, authorities) =

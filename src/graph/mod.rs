@@ -19,6 +19,7 @@ mod query;
 pub mod render;
 mod repositories;
 pub mod selector;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 

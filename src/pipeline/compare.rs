@@ -14,7 +14,7 @@ use crate::graph::{self, Graph};
 use crate::image::Platform;
 use crate::problem::{Class, Fault, Problem};
 use crate::settings::selectors_or;
-use crate::workspace::{self, PackageId, PackageName, Workspace};
+use crate::workspace::{self, Faulty, PackageId, PackageName, Workspace};
 
 /// What is to be compared.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,8 @@ pub struct Compared {
     pub until: String,
     /// Why nothing is selected, where that is no mistake.
     pub nothing: Option<String>,
+    /// The packages of the later state that cannot be read: nobody knows what they need.
+    pub unread: Vec<Faulty>,
 }
 
 /// A state that cannot be read.
@@ -84,7 +86,8 @@ pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
         nothing = why_none;
     }
     let commit = |state: &State| state.revision.commit().id.clone();
-    Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing })
+    let unread = after.workspace.unread(after.workspace.ids());
+    Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing, unread })
 }
 
 /// The packages that selectors select of two states, and why these are none, where that is no mistake. What is in the later

@@ -19,4 +19,4 @@ mod survey;
 pub use compare::{Compared, Comparison, affected};
 pub use pins::{PinSurvey, SurveyedPins, published, survey_pins};
 pub use prepare::{Prepared, prepare};
-pub use survey::{Picked, Rewritten, Survey, Surveyed, pick, select, spread, survey};
+pub use survey::{Picked, Rewritten, Selection, Survey, Surveyed, pick, select, spread, survey};

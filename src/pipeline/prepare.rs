@@ -174,7 +174,7 @@ fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<P
         AssumeMissing::Everything => surveyed.workspace.ids().collect(),
         AssumeMissing::These(selectors) => {
             select(&surveyed.workspace, &surveyed.graph, selectors, &settings.current, &settings.workspace)?
-                .0
+                .packages
                 .into_iter()
                 .collect()
         }

@@ -15,7 +15,7 @@ use crate::pins::{self, Carried, DirtyTags};
 use crate::plan::Platforms;
 use crate::problem::Problem;
 use crate::settings::{Settings, selectors_or};
-use crate::workspace::{self, PackageId, Workspace};
+use crate::workspace::{self, Faulty, PackageId, Workspace};
 
 /// The part of the road that needs neither an engine nor a registry.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Surveyed {
     pub rewrites: Option<Rewritten>,
     /// Why nothing is selected, where that is no mistake.
     pub nothing: Option<String>,
+    /// Packages that cannot be read and on which hangs what is selected, since selectors follow their edges.
+    pub unsure: Vec<Faulty>,
 }
 
 /// Packages that are selected, where only their names and tags are asked for.
@@ -45,6 +47,8 @@ pub struct Picked {
     pub selected: Vec<PackageId>,
     /// Why nothing is selected, where that is no mistake.
     pub nothing: Option<String>,
+    /// Packages that cannot be read and on which hangs what is selected.
+    pub unsure: Vec<Faulty>,
 }
 
 /// Pins that were brought up to date in memory.
@@ -116,12 +120,13 @@ pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Probl
 pub fn pick(survey: &Survey<'_>, builder: &Platform) -> Result<Picked, Problem> {
     let (workspace, named) = look_up(survey)?;
     let Some(selected) = named.settled() else {
-        let Surveyed { workspace, tags, selected, nothing, .. } = follow(survey, workspace, &named, builder)?;
-        return Ok(Picked { workspace, tags, selected, nothing });
+        let surveyed = follow(survey, workspace, &named, builder)?;
+        let Surveyed { workspace, tags, selected, nothing, unsure, .. } = surveyed;
+        return Ok(Picked { workspace, tags, selected, nothing, unsure });
     };
     let selected = selected?;
     let tags = git::tags(&workspace, &selected, survey.tags)?;
-    Ok(Picked { workspace, tags, selected, nothing: None })
+    Ok(Picked { workspace, tags, selected, nothing: None, unsure: Vec::new() })
 }
 
 /// The packages, and the names in the selectors.
@@ -151,6 +156,7 @@ fn follow(
     let mut graph = graph::build(&workspace, &tags, &asked, builder);
     let changed = compare::changed(&workspace, &graph, named, survey.workspace)?;
     let selected = named.select(&graph, &changed)?;
+    let unsure = workspace.unread(named.unsure(&workspace, &graph, &changed));
     if !named.is_settled() && !survey.build_arg_files.is_empty() {
         // What is selected follows the edges that the repository has by itself: files of build args may change edges.
         add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
@@ -177,7 +183,7 @@ fn follow(
         graph = graph::build(&workspace, &tags, &asked, builder);
     }
     let nothing = selected.is_empty().then(|| named.nothing());
-    Ok(Surveyed { workspace, tags, graph, selected, rewrites, nothing })
+    Ok(Surveyed { workspace, tags, graph, selected, rewrites, nothing, unsure })
 }
 
 /// The platforms of the graph beside those of each package.
@@ -190,34 +196,46 @@ fn asked(survey: &Survey<'_>, workspace: &Workspace) -> Vec<Platform> {
 }
 
 /// How far a change of what is selected would spread. What is dirty counts with the tag of the last commit, since that is
-/// what pins name. Where nothing is selected, and that is no mistake,
-/// the reason instead.
-pub fn spread(question: &Survey<'_>, builder: &Platform) -> Result<Result<Spread, String>, Problem> {
+/// what pins name. Where nothing is selected, and that is no mistake, nothing spreads.
+pub fn spread(question: &Survey<'_>, builder: &Platform) -> Result<(Surveyed, Option<Spread>), Problem> {
     let mut surveyed = survey(question, builder)?;
-    if let Some(nothing) = surveyed.nothing {
-        return Ok(Err(nothing));
+    if surveyed.nothing.is_some() {
+        return Ok((surveyed, None));
     }
     if let Some(tags) = surveyed.tags.at_last_commit() {
         surveyed.graph = graph::build(&surveyed.workspace, &tags, &asked(question, &surveyed.workspace), builder);
         surveyed.tags = tags;
     }
     let Surveyed { workspace, tags, graph, selected: changed, .. } = &surveyed;
-    pins::spread::spread(Assumed { workspace, tags, graph, changed }).map(Ok)
+    let spread = pins::spread::spread(Assumed { workspace, tags, graph, changed })?;
+    Ok((surveyed, Some(spread)))
 }
 
-/// The packages that further selectors name, sorted; with `!` alone, all others. And why these are none, where that is no
-/// mistake. `read` is how the workspace was read.
+/// What further selectors select.
+#[derive(Debug)]
+pub struct Selection {
+    /// Sorted.
+    pub packages: Vec<PackageId>,
+    /// Why these are none, where that is no mistake.
+    pub nothing: Option<String>,
+    /// Packages that cannot be read and on which hangs what is selected.
+    pub unsure: Vec<Faulty>,
+}
+
+/// The packages that further selectors name; with `!` alone, all others. `read` is how the workspace was read.
 pub fn select(
     workspace: &Workspace,
     graph: &Graph,
     selectors: &[String],
     current: &str,
     read: &workspace::Options,
-) -> Result<(Vec<PackageId>, Option<String>), Problem> {
+) -> Result<Selection, Problem> {
     let named = selector::named(workspace, &selectors_or(selectors, "."), current, None)?;
-    let selected = named.select(graph, &compare::changed(workspace, graph, &named, read)?)?;
-    let nothing = selected.is_empty().then(|| named.nothing());
-    Ok((selected, nothing))
+    let changed = compare::changed(workspace, graph, &named, read)?;
+    let packages = named.select(graph, &changed)?;
+    let unsure = workspace.unread(named.unsure(workspace, graph, &changed));
+    let nothing = packages.is_empty().then(|| named.nothing());
+    Ok(Selection { packages, nothing, unsure })
 }
 
 fn add_build_args(workspace: &mut Workspace, packages: &[PackageId], files: &[PathBuf]) -> Result<(), Problem> {

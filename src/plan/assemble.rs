@@ -19,7 +19,7 @@ use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
 use crate::presence::{Fact, MoreQuestions};
 use crate::problem::{Problem, once};
-use crate::workspace::PackageId;
+use crate::workspace::{Faulty, PackageId};
 
 /// Puts the plan together; with a problem there are no steps.
 pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, decided: Decided) -> Plan {
@@ -56,8 +56,12 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     left_out.extend(publications.iter_mut().filter_map(|due| leave_out(inputs, request, &decided, due)));
     let said: BTreeSet<String> = left_out.iter().map(ToString::to_string).collect();
     warnings.retain(|warning| !said.contains(&warning.to_string()));
-    let ids = inputs.workspace.ids();
-    let broken_elsewhere = ids.filter(|id| !packages.contains(id) && problems_of(inputs, *id).next().is_some()).count();
+    let elsewhere = inputs.workspace.ids().filter(|id| !packages.contains(id));
+    let broken_elsewhere = elsewhere.map(|id| Faulty {
+        name: inputs.workspace.package(id).name.clone(),
+        problems: once(problems_of(inputs, id).collect()),
+    });
+    let broken_elsewhere = broken_elsewhere.filter(|faulty| !faulty.problems.is_empty()).collect();
     let mut steps = if problems.is_empty() { steps(inputs, request, &decided, &publications) } else { Vec::new() };
     // What cannot be read cannot be written to either, which is better said before anything is built.
     if let (Fact::Unknown(problem), true) =

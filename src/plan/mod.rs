@@ -43,7 +43,7 @@ use crate::git::Tags;
 use crate::graph::Graph;
 use crate::presence::{Facts, MoreQuestions};
 use crate::problem::Problem;
-use crate::workspace::{PackageId, Workspace};
+use crate::workspace::{Faulty, PackageId, Workspace};
 
 pub use node::{Doubt, Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
@@ -85,8 +85,8 @@ pub struct Plan {
     pub left_out: Vec<Problem>,
     /// What is odd but stops nothing.
     pub warnings: Vec<Problem>,
-    /// Packages with problems that this plan does not touch.
-    pub broken_elsewhere: usize,
+    /// Packages with problems that this plan does not touch, sorted by name.
+    pub broken_elsewhere: Vec<Faulty>,
     /// What has to be asked for the same plan to say more.
     pub more: MoreQuestions,
 }

@@ -139,6 +139,21 @@ impl Package {
     pub fn unread(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().chain(self.dockerfile_problem.iter().filter(|_| self.template.is_none()))
     }
+
+    /// Whether nobody knows what its image is called, so that what names it seems to name something else.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.build.is_none() && self.identity.is_none()
+    }
+}
+
+/// A package that something is wrong with.
+#[derive(Debug, Clone)]
+pub struct Faulty {
+    /// What it is called.
+    pub name: PackageName,
+    /// All that is wrong; never empty.
+    pub problems: Vec<Problem>,
 }
 
 /// All packages below a root.
@@ -199,6 +214,15 @@ impl Workspace {
             self.packages[id.index()].build_args.push(parsed.clone());
         }
         Ok(())
+    }
+
+    /// Those of these packages whose files cannot be read, with the reasons.
+    pub fn unread(&self, packages: impl IntoIterator<Item = PackageId>) -> Vec<Faulty> {
+        let faulty = packages.into_iter().map(|id| {
+            let package = self.package(id);
+            Faulty { name: package.name.clone(), problems: package.unread().cloned().collect() }
+        });
+        faulty.filter(|faulty| !faulty.problems.is_empty()).collect()
     }
 
     /// The absolute directory of a package.

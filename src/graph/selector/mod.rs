@@ -142,6 +142,14 @@ impl Named {
         Ok(selected)
     }
 
+    /// The packages that cannot be read and on whose edges hangs what is selected, sorted.
+    #[must_use]
+    pub fn unsure(&self, workspace: &Workspace, graph: &Graph, changed: &Changed) -> Vec<PackageId> {
+        let terms = self.including.iter().chain(&self.excluding);
+        let unsure = terms.flat_map(|(term, found)| term.unsure(workspace, graph, found, changed));
+        unsure.collect::<BTreeSet<PackageId>>().into_iter().collect()
+    }
+
     /// Why nothing is selected, if that is so because nothing has changed.
     #[must_use]
     pub fn nothing(&self) -> String {

@@ -1,6 +1,6 @@
 //! One selector taken apart: its marks and what stands between them.
 
-use crate::workspace::PackageId;
+use crate::workspace::{PackageId, Workspace};
 
 use super::super::Graph;
 use super::Changed;
@@ -79,10 +79,7 @@ impl Term {
 
     /// What it means, given what its name names.
     pub(super) fn follow(&self, graph: &Graph, named: &[PackageId], changed: &Changed) -> Vec<PackageId> {
-        let base = match self.revision() {
-            Some(revision) => changed.get(revision).map_or(&[][..], Vec::as_slice),
-            None => named,
-        };
+        let base = self.base(named, changed);
         if self.needing.is_none() && self.needed.is_none() {
             return base.to_vec();
         }
@@ -98,6 +95,35 @@ impl Term {
             None => {}
         }
         found
+    }
+}
+
+impl Term {
+    /// The packages that cannot be read and on whose edges hangs what it means.
+    pub(super) fn unsure(
+        &self,
+        workspace: &Workspace,
+        graph: &Graph,
+        named: &[PackageId],
+        changed: &Changed,
+    ) -> Vec<PackageId> {
+        let base = self.base(named, changed);
+        let mut unsure = Vec::new();
+        if self.needing.is_some() {
+            unsure.extend(graph.unread_users(workspace, &graph.with_needing(base)));
+        }
+        if self.needed.is_some() {
+            unsure.extend(graph.unread_needs(workspace, &graph.with_needed(base)));
+        }
+        unsure
+    }
+
+    /// What its marks stand beside.
+    fn base<'a>(&self, named: &'a [PackageId], changed: &'a Changed) -> &'a [PackageId] {
+        match self.revision() {
+            Some(revision) => changed.get(revision).map_or(&[][..], Vec::as_slice),
+            None => named,
+        }
     }
 }
 
