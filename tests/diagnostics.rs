@@ -32,19 +32,15 @@ fn every_broken_monorepo_gets_its_diagnostic_and_its_exit_code() {
         let expected = expected(&name);
         let arguments: Vec<&str> = expected.arguments.iter().map(String::as_str).collect();
         let planned = plan(&monorepo, &arguments).with_code(expected.code);
-        if expected.code == 0 {
-            // No diagnostic but a state, which other packages do not suffer from.
-            let json = plan(&monorepo, &["--format", "json"]).json();
-            let states: Vec<&str> =
-                json["nodes"].as_array().unwrap().iter().map(|node| node["state"].as_str().unwrap()).collect();
-            assert!(states.contains(&expected.diagnostic.as_str()), "{name}: {json:#}");
-            continue;
-        }
         assert_eq!(codes(&planned), [expected.diagnostic.as_str()], "{name}:\n{}", planned.stderr);
         assert!(planned.stderr.contains("help: "), "{name}:\n{}", planned.stderr);
         let place = ["build.yml:", "kitmake.yml:", "Dockerfile:"].iter().any(|file| planned.stderr.contains(file));
         let without = WITHOUT_PLACE.contains(&expected.diagnostic.as_str());
         assert_eq!(place, !without, "{name}: a file and a line\n{}", planned.stderr);
+        // All others are done, for which there is no engine here.
+        if planned.stdout.starts_with("build ") {
+            continue;
+        }
         for command in [&["build", "--offline", "--assume-missing"][..], &["push", "--offline", "--assume-missing"]] {
             let refused = kitmake(&monorepo, &[command, &arguments].concat()).with_code(expected.code);
             assert_eq!(codes(&refused), [expected.diagnostic.as_str()], "{name}:\n{}", refused.stderr);
