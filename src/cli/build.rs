@@ -81,7 +81,7 @@ fn nothing_to_do(plan: &Plan) -> String {
     let mut line = format!("nothing to do: {present} present");
     for (state, words) in [
         (State::UnknownOrigin, "of them of unknown origin"),
-        (State::Outdated, "of them outdated"),
+        (State::Outdated, "of them outdated and left as published"),
         (State::NotBuildable, "not buildable"),
         (State::Blocked, "blocked"),
     ] {
@@ -140,6 +140,7 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         output.say(&format!("warning: no logs are kept: {}: {error}\n", environment.state.display()));
         Logs::disabled()
     });
+    let (stays, unpublished) = (plan::stays(&plan), plan::unpublished(&plan));
     let steps = Arc::new(plan.steps);
     let executor = Arc::new(Executor::new(means, steps.clone(), environment.proxies.clone(), planned_at));
     let expected = durations.expected(&steps);
@@ -157,8 +158,11 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
     });
     let outcome = run::run(&steps, limits, &expected, executor.clone(), &logs, sender, cancel).await;
     match showing.await {
-        Ok(mut reporter) => reporter.finish(&steps, &outcome, started.elapsed()),
+        Ok(mut reporter) => reporter.finish(&steps, &outcome, started.elapsed(), &stays),
         Err(stopped) => output.say(&format!("internal error: the report stopped: {stopped}\n")),
+    }
+    if outcome.exit_code() == exit::DONE {
+        output.say(&unpublished);
     }
     // What was done counts, however the run ended. Nothing but estimates is lost with it.
     let _ = durations.record(executor.took().into_iter().map(|(step, took)| (&steps[step.index()], took)));

@@ -14,6 +14,7 @@ use super::publication::{Due, Publication, indexed_platforms, publications, sign
 use super::step::StepKind;
 use super::steps::steps;
 use super::trusted::{self, Repository};
+use super::unpublished::unpublished;
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
@@ -70,6 +71,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         problems.push(problem.clone());
         steps.clear();
     }
+    let unpublished = if problems.is_empty() { unpublished(inputs, &decided, &publications) } else { Vec::new() };
     let name = |package: PackageId| inputs.workspace.package(package).name.clone();
     let idle = demand.idle.iter().map(|(&package, &reason)| Idle { name: name(package), reason });
     Plan {
@@ -79,6 +81,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         problems: once(problems),
         left_out,
         warnings: once(warnings),
+        unpublished,
         broken_elsewhere,
         more,
     }

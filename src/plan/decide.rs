@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::base_keys::{self, BaseKeys};
 use super::demand::{Demand, arches, needs, positions};
 use super::findings::{Candidate, Findings, Origin, Own, Published, Subject, Vouching};
-use super::node::{Doubt, Node, Reason, State};
+use super::node::{Doubt, Node, Place, Reason, State};
 use super::recipe::Recipe;
 use super::record::Unsaid;
 use super::verdict::{Case, Supply, Verdict};
@@ -160,9 +160,16 @@ impl Decided {
         for index in 0..self.nodes.len() {
             if self.is_publishable(index) {
                 let Published { arch_tag, index: listed } = &self.settled[index].published;
-                let missing = [(arch_tag, Reason::NotPushed), (listed, Reason::NotInIndex)];
-                let missing = missing.into_iter().filter(|(fact, _)| !matches!(fact, Fact::Yes(())));
-                self.nodes[index].reasons.extend(missing.map(|(_, reason)| reason));
+                let missing =
+                    [(arch_tag, Place::ArchTag, Reason::NotPushed), (listed, Place::Index, Reason::NotInIndex)];
+                // Another image that is in the way is a reason of its own.
+                let node = &self.nodes[index];
+                let told = node.reasons.iter().any(|reason| reason.comparison().is_some());
+                let others = if told { node.others.clone() } else { Vec::new() };
+                let missing = missing
+                    .into_iter()
+                    .filter(|(fact, place, _)| !matches!(fact, Fact::Yes(())) && !others.contains(place));
+                self.nodes[index].reasons.extend(missing.map(|(_, _, reason)| reason));
             }
         }
     }
@@ -170,7 +177,7 @@ impl Decided {
 
 impl Settled {
     /// What there is of a node that is not built.
-    pub(super) fn found(&self) -> Option<(super::Place, &Found)> {
+    pub(super) fn found(&self) -> Option<(Place, &Found)> {
         match &self.supply {
             Supply::Found(candidate) => Some((candidate.place, &candidate.found)),
             _ => None,
@@ -236,7 +243,8 @@ fn settle(
         platform: platform.clone(),
         reference: image.as_ref().map(ToString::to_string).unwrap_or_default(),
         state,
-        places: findings.candidates.iter().map(|candidate| candidate.place).collect(),
+        places: findings.places,
+        others: findings.others,
         reasons,
         selected,
         built: false,

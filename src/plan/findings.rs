@@ -98,6 +98,10 @@ pub(super) struct Findings {
     pub(super) candidates: Vec<Candidate>,
     /// The one that is used, if one is usable.
     pub(super) chosen: Option<Candidate>,
+    /// Where this one is, or one that would do as well.
+    pub(super) places: Vec<Place>,
+    /// Where another image is under the name.
+    pub(super) others: Vec<Place>,
     /// The questions that failed or were not asked.
     pub(super) unanswered: Vec<Problem>,
     pub(super) published: Published,
@@ -114,6 +118,8 @@ impl Findings {
         Self {
             candidates: Vec::new(),
             chosen: None,
+            places: Vec::new(),
+            others: Vec::new(),
             unanswered: Vec::new(),
             published,
             cached: false,
@@ -147,6 +153,7 @@ impl Findings {
         }
         let usable = candidates.iter().filter(|candidate| subject.can_use(candidate));
         let chosen = usable.min_by_key(|candidate| (candidate.origin.rank(), candidate.place)).cloned();
+        let (places, others) = subject.places(&candidates, chosen.as_ref());
         let [_, _, index, arch_tag] = facts;
         let listed_in_cache =
             inputs.facts.in_cache(subject.image, subject.platform).found().is_some_and(|it| it.listed);
@@ -167,7 +174,7 @@ impl Findings {
         let same = |listed: &Platform| listed.normal() == subject.platform.normal();
         let listed_elsewhere =
             subject.vouching != Vouching::Dirty && !listed_elsewhere.is_empty() && !listed_elsewhere.iter().any(same);
-        Self { candidates, chosen, unanswered, published, cached, listed_elsewhere }
+        Self { candidates, chosen, places, others, unanswered, published, cached, listed_elsewhere }
     }
 
     /// Whether a registry has the node, and only as made from other inputs.
@@ -213,6 +220,18 @@ impl Subject<'_> {
             Origin::Unknown(_) => self.vouching == Vouching::Content,
             Origin::Other => self.vouching == Vouching::Content && candidate.place.is_registry(),
         }
+    }
+
+    /// The places of what is used or would do as well, and those of what is another image.
+    fn places(&self, candidates: &[Candidate], chosen: Option<&Candidate>) -> (Vec<Place>, Vec<Place>) {
+        let would_do = |candidate: &Candidate| {
+            let alike = |chosen: &Candidate| (chosen.origin == Origin::Other) == (candidate.origin == Origin::Other);
+            self.can_use(candidate) && chosen.is_some_and(alike)
+        };
+        let (places, others): (Vec<&Candidate>, Vec<&Candidate>) =
+            candidates.iter().partition(|candidate| would_do(candidate));
+        let of = |candidates: Vec<&Candidate>| candidates.into_iter().map(|candidate| candidate.place).collect();
+        (of(places), of(others))
     }
 
     /// Whether what a registry has is the node.

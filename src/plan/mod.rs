@@ -34,6 +34,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trusted;
+mod unpublished;
 mod unsatisfiable;
 mod verdict;
 
@@ -43,11 +44,13 @@ use crate::git::Tags;
 use crate::graph::Graph;
 use crate::presence::{Facts, MoreQuestions};
 use crate::problem::Problem;
-use crate::workspace::{Faulty, PackageId, Workspace};
+use crate::workspace::{Faulty, PackageId, PackageName, Workspace};
 
 pub use node::{Doubt, Idle, IdleReason, Node, Place, Reason, State};
 pub use problem::PlanError;
-pub use render::{Document, document, json, notes, place_names, reason_words, stale_pin_count, text};
+pub use render::{
+    Document, document, json, notes, place_names, reason_head, reason_words, stale_pin_count, stays, text, unpublished,
+};
 pub use request::{OnOutdated, Platforms, Publish, Release, Request};
 pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 
@@ -85,6 +88,8 @@ pub struct Plan {
     pub left_out: Vec<Problem>,
     /// What is odd but stops nothing.
     pub warnings: Vec<Problem>,
+    /// Packages that what is pushed is built on, and that the registry will not have; sorted.
+    pub unpublished: Vec<PackageName>,
     /// Packages with problems that this plan does not touch, sorted by name.
     pub broken_elsewhere: Vec<Faulty>,
     /// What has to be asked for the same plan to say more.

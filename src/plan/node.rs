@@ -110,6 +110,8 @@ pub enum Reason {
     },
     /// The image on the builder was made from other inputs, so it is not used.
     OutdatedOnBuilder(Comparison),
+    /// The image on the registry was made from other inputs, and is replaced.
+    OutdatedInRegistry(Comparison),
     /// The image that is there was made from other inputs.
     Outdated(Comparison),
     /// The tag does not contain the tree hash, and the image that is there was made from other inputs or says nothing.
@@ -188,9 +190,10 @@ impl Reason {
     #[must_use]
     pub fn comparison(&self) -> Option<&Comparison> {
         match self {
-            Self::Outdated(comparison) | Self::OutdatedOnBuilder(comparison) | Self::MutableTag(comparison) => {
-                Some(comparison)
-            }
+            Self::Outdated(comparison)
+            | Self::OutdatedOnBuilder(comparison)
+            | Self::OutdatedInRegistry(comparison)
+            | Self::MutableTag(comparison) => Some(comparison),
             _ => None,
         }
     }
@@ -211,6 +214,8 @@ pub struct Node {
     pub state: State,
     /// Where it is.
     pub places: Vec<Place>,
+    /// Where another image is under its name.
+    pub others: Vec<Place>,
     /// Why it is what it is.
     pub reasons: Vec<Reason>,
     /// Whether it was asked for, or only pulled in by another.

@@ -84,21 +84,24 @@ impl Case<'_> {
         // The right image on the builder does not make up for another one on the registry that is pushed to, unless it
         // replaces that one.
         let elsewhere = self.selected && self.request.pushes_images() && self.findings.published_from_other_inputs();
-        let outdated = chosen.origin == Origin::Other
-            || elsewhere && chosen.origin == Origin::Same && self.request.on_outdated != OnOutdated::Rebuild;
+        let right = elsewhere && chosen.origin == Origin::Same;
+        let replaces = right && self.request.on_outdated == OnOutdated::Rebuild;
+        let outdated = chosen.origin == Origin::Other || right && !replaces;
+        let published = || self.findings.candidates.iter().find(|candidate| candidate.place.is_registry());
         let mut reasons = Vec::new();
         if build && self.forced() {
             reasons.push(Reason::Forced);
         }
         let mut state = State::Present;
         if outdated {
-            let published = || self.findings.candidates.iter().find(|candidate| candidate.place.is_registry());
             let other = if chosen.origin == Origin::Other { Some(chosen) } else { published() };
             reasons.push(Reason::Outdated(self.comparison(other)));
             state = State::Outdated;
         } else if let Origin::Unknown(why) = chosen.origin {
             reasons.push(Reason::UnknownOrigin { why });
             state = State::UnknownOrigin;
+        } else if replaces {
+            reasons.push(Reason::OutdatedInRegistry(self.comparison(published())));
         }
         Verdict { state, supply: if build { Supply::Build } else { Supply::Found(Box::new(chosen.clone())) }, reasons }
     }

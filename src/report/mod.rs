@@ -53,8 +53,8 @@ pub trait Reporter: Send {
     /// step started is counted from the tick before its start.
     fn tick(&mut self, steps: &[Step], now: Duration);
 
-    /// The run ended after this time.
-    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration);
+    /// The run ended after this time; `stays` ends the line that says so with what it left as it is.
+    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration, stays: &str);
 }
 
 /// Hands a reporter every event and the passing of time, until the run drops its sender. [`Reporter::finish`] is left to

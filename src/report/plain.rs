@@ -83,9 +83,9 @@ impl<W: Write + Send> Reporter for Plain<W> {
         self.write(&text);
     }
 
-    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration) {
+    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration, stays: &str) {
         if self.lines.verbosity() > Verbosity::Quiet || outcome.exit_code() != 0 {
-            self.write(&summary(steps, outcome, elapsed, self.lines.palette().color));
+            self.write(&summary(steps, outcome, elapsed, stays, self.lines.palette().color));
         }
     }
 }

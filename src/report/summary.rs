@@ -14,10 +14,10 @@ const NAMES: usize = 20;
 /// How many lines of its message are repeated of each failure that was told before.
 const MESSAGE_LINES: usize = 3;
 
-/// The last lines of a run that took this time, each with its newline.
+/// The last lines of a run that took this time, each with its newline; `stays` is the end of the first.
 #[must_use]
-pub(super) fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, color: bool) -> String {
-    let mut parts = vec![format!("{} in {}\n", counts(steps, outcome), duration(elapsed))];
+pub(super) fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, stays: &str, color: bool) -> String {
+    let mut parts = vec![format!("{} in {}{stays}\n", counts(steps, outcome), duration(elapsed))];
     if outcome.interrupted {
         parts.push(format!("interrupted: {} of {} steps done\n", outcome.done.len(), steps.len()));
     } else if !outcome.not_started.is_empty() {

@@ -218,9 +218,11 @@ fn a_broken_pipe_ends_the_report_quietly() {
 fn the_summary_counts_what_is_done() {
     let done = vec![FETCH_BUSYBOX, BUILD_X, PUSH_X, INDEX_X, BUILD_Y, PUSH_Y];
     let outcome = Outcome { done, ..Outcome::default() };
-    let text = summary(&steps(), &outcome, seconds(63.0), false);
+    let text = summary(&steps(), &outcome, seconds(63.0), "", false);
     assert_eq!(text, "built 2, pushed 2, indexed 1, fetched 1 in 1m 03s\n");
-    assert_eq!(summary(&[], &Outcome::default(), seconds(0.0), false), "nothing done in 0.0s\n");
+    assert_eq!(summary(&[], &Outcome::default(), seconds(0.0), "", false), "nothing done in 0.0s\n");
+    let text = summary(&steps(), &outcome, seconds(63.0), "; 1 outdated image stays published", false);
+    assert!(text.ends_with(" in 1m 03s; 1 outdated image stays published\n"), "{text}");
 }
 
 #[test]
@@ -229,7 +231,7 @@ fn what_has_nothing_to_show_of_its_work_is_told_in_the_summary_alone() {
     let event = plain(Verbosity::Normal, false, &[Event::Failed(PUSH_X, seconds(1.0), refused.clone())]);
     assert_eq!(event, "      FAILED push pkg/x linux/amd64 after 1.0s\n");
     let outcome = Outcome { failed: vec![(PUSH_X, refused)], ..Outcome::default() };
-    assert!(summary(&steps(), &outcome, seconds(1.0), false).ends_with("  refused\n  help: log in\n"));
+    assert!(summary(&steps(), &outcome, seconds(1.0), "", false).ends_with("  refused\n  help: log in\n"));
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn the_summary_ends_with_the_failures() {
         ..Outcome::default()
     };
     assert_eq!(
-        summary(&steps(), &outcome, seconds(12.0), false),
+        summary(&steps(), &outcome, seconds(12.0), "", false),
         "fetched 1 in 12.0s
 skipped 2 that need pkg/x linux/amd64: pkg/y linux/amd64, push pkg/y linux/amd64
 skipped 1 that need push pkg/x linux/amd64: index pkg/x
@@ -267,7 +269,7 @@ fn the_summary_says_what_was_left_and_cuts_long_lists() {
         not_started: (1..31).map(StepIndex).collect(),
         ..Outcome::default()
     };
-    let text = summary(&steps, &outcome, seconds(1.0), false);
+    let text = summary(&steps, &outcome, seconds(1.0), "", false);
     let cut: Vec<String> = (1..=20).map(|number| format!("p{number} linux/amd64")).collect();
     let left = format!("not started after the failure 30: {}, and 10 more\n", cut.join(", "));
     assert_eq!(text, format!("nothing done in 1.0s\n{left}      FAILED build p0 linux/amd64\n  no\n"));
@@ -283,7 +285,7 @@ fn the_summary_of_an_interrupted_run_says_how_far_it_came() {
         ..Outcome::default()
     };
     assert_eq!(
-        summary(&steps(), &outcome, seconds(5.0), false),
+        summary(&steps(), &outcome, seconds(5.0), "", false),
         "built 1, fetched 1 in 5.0s\ninterrupted: 2 of 6 steps done\n"
     );
 }
@@ -297,7 +299,7 @@ fn a_quiet_run_that_went_well_has_no_summary() {
     ] {
         let mut out = Vec::new();
         let outcome = Outcome { failed, ..Outcome::default() };
-        Plain::new(&mut out, verbosity, false).finish(&steps(), &outcome, seconds(1.0));
+        Plain::new(&mut out, verbosity, false).finish(&steps(), &outcome, seconds(1.0), "");
         assert_eq!(!out.is_empty(), shown);
     }
 }
@@ -316,7 +318,7 @@ async fn a_reporter_is_handed_every_event_and_the_time() {
         fn tick(&mut self, _: &[Step], now: Duration) {
             self.ticks.push(now);
         }
-        fn finish(&mut self, _: &[Step], _: &Outcome, _: Duration) {}
+        fn finish(&mut self, _: &[Step], _: &Outcome, _: Duration, _: &str) {}
     }
     let (sender, events) = crate::run::channel();
     let mut recorder = Recorder::default();

@@ -149,13 +149,13 @@ impl Reporter for Tty {
         self.paint(steps);
     }
 
-    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration) {
+    fn finish(&mut self, steps: &[Step], outcome: &Outcome, elapsed: Duration, stays: &str) {
         for running in std::mem::take(&mut self.running).into_values() {
             running.bar.finish_and_clear();
         }
         self.overall.finish_and_clear();
         if self.lines.verbosity() > Verbosity::Quiet || outcome.exit_code() != 0 {
-            self.pending += &summary(steps, outcome, elapsed, self.lines.palette().color);
+            self.pending += &summary(steps, outcome, elapsed, stays, self.lines.palette().color);
         }
         self.flush();
     }
@@ -260,7 +260,7 @@ mod tests {
         assert!(shown.contains("] building 1/2,"), "{shown}");
         assert!(!shown.contains("RUN make"), "a finished step has no line: {shown}");
         let outcome = Outcome { done: vec![zero], not_started: vec![StepIndex(1)], ..Outcome::default() };
-        tty.finish(&steps, &outcome, Duration::from_secs(66));
+        tty.finish(&steps, &outcome, Duration::from_secs(66), "");
         let shown = screen.take();
         let (done, bar) = (shown.find("built 1 in 1m 06s\n"), shown.rfind("] building"));
         assert!(done.is_some() && bar < done, "the bar is gone: {shown}");

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::plan::node::{Idle, Place, Reason, State};
 use crate::plan::step::{Action, StepKind};
 use crate::problem::Problem;
+use crate::workspace::PackageName;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,7 @@ pub struct Document<'a> {
     steps: Vec<StepJson<'a>>,
     problems: Vec<ProblemJson>,
     left_out: Vec<ProblemJson>,
+    unpublished: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,6 +30,7 @@ struct NodeJson<'a> {
     state: State,
     #[serde(rename = "where")]
     places: &'a [Place],
+    others: &'a [Place],
     reasons: &'a [Reason],
     selected: bool,
     built: bool,
@@ -85,6 +88,7 @@ pub fn document(plan: &Plan, expected_ms: impl Fn(usize) -> Option<u64>) -> Docu
         reference: &node.reference,
         state: node.state,
         places: &node.places,
+        others: &node.others,
         reasons: &node.reasons,
         selected: node.selected,
         // With a problem nothing is.
@@ -116,5 +120,6 @@ pub fn document(plan: &Plan, expected_ms: impl Fn(usize) -> Option<u64>) -> Docu
         steps: steps.collect(),
         problems: plan.problems.iter().map(ProblemJson::of).collect(),
         left_out: plan.left_out.iter().map(ProblemJson::of).collect(),
+        unpublished: plan.unpublished.iter().map(PackageName::as_str).collect(),
     }
 }

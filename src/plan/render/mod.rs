@@ -2,11 +2,14 @@
 //! this text and an explanation say.
 
 mod json;
+mod published;
 mod roots;
 mod rows;
 mod text;
+mod unknown;
 mod words;
 
 pub use json::{Document, document, json};
+pub use published::{stays, unpublished};
 pub use text::{notes, stale_pin_count, text};
-pub use words::{place_names, reason_words};
+pub use words::{place_names, reason_head, reason_words};

@@ -149,8 +149,11 @@ fn why(plan: &Plan, step: &Step) -> String {
     let node = step.node.map(|node| &plan.nodes[node]);
     match (&step.action, node) {
         (Action::Build(_), Some(node)) => why_built(node),
-        (Action::Push { .. }, Some(node)) if !node.reasons.contains(&Reason::NotPushed) => "built again".to_owned(),
-        (Action::Push { .. }, _) => "not in the registry".to_owned(),
+        (Action::Push { .. }, Some(node)) if node.reasons.contains(&Reason::NotPushed) => {
+            "not in the registry".to_owned()
+        }
+        (Action::Push { .. }, Some(node)) if node.built => "built again".to_owned(),
+        (Action::Push { .. }, _) => "another one in the registry".to_owned(),
         (Action::Fetch { .. } | Action::Load { .. }, _) => "not on the builder".to_owned(),
         (Action::Store { .. }, _) => "not in the cache".to_owned(),
         (Action::Index { required, .. }, _) => {

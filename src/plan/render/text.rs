@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use super::published::{outdated, overwritten, unpublished};
 use super::rows::{aligned, steps};
+use super::unknown::unknown;
 use super::words::{place_names, plural, sentence};
 use crate::plan::Plan;
 use crate::plan::files::{thousands, together};
-use crate::plan::node::{Idle, IdleReason, Node, Place, Reason, State};
-use crate::plan::step::{Action, Step, StepKind};
+use crate::plan::node::{Idle, IdleReason, Node, Reason, State};
+use crate::plan::step::{Step, StepKind};
 
 /// More stale pins than this are told by what they name.
 const PINS: usize = 8;
@@ -35,6 +37,7 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
         });
     }
     noted(&mut out, plan, verbose);
+    out.push_str(&unpublished(plan));
     out
 }
 
@@ -69,79 +72,13 @@ pub fn notes(plan: &Plan) -> String {
 fn noted(out: &mut String, plan: &Plan, verbose: bool) {
     stale_pins(out, plan, verbose);
     let is = |state| move |node: &&Node| node.state == state;
-    let outdated = "outdated, made from other inputs";
-    let comparison = |node: &Node| node.reasons.iter().find_map(Reason::comparison).map(ToString::to_string);
-    section(out, plan, outdated, is(State::Outdated), |node| {
-        [node.reference.clone(), comparison(node).unwrap_or_default()]
-    });
-    remedy(out, plan);
+    outdated(out, plan);
     overwritten(out, plan);
     files_outside_git(out, plan);
     unknown(out, plan, verbose);
     section(out, plan, "blocked", is(State::Blocked), sentence);
     section(out, plan, "not buildable", is(State::NotBuildable), sentence);
     not_built_here(out, plan);
-}
-
-/// What can be done about images that were made from other inputs, where nothing is.
-fn remedy(out: &mut String, plan: &Plan) {
-    let left = |node: &&Node| node.selected && node.state == State::Outdated && !node.built;
-    let (them, ones) = match plan.nodes.iter().filter(left).count() {
-        0 => return,
-        1 => ("it", "one"),
-        _ => ("them", "ones"),
-    };
-    let _ =
-        writeln!(out, "  `kitmake push --on-outdated rebuild` builds {them} again and replaces the published {ones}");
-}
-
-/// The nodes that hang on a question that failed, those together that hang on the same; `verbose` lists all of them.
-fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
-    let built: BTreeSet<usize> = plan.steps.iter().filter_map(built_node).collect();
-    let open = plan.nodes.iter().enumerate().filter(|(index, _)| !built.contains(index)).map(|(_, node)| node);
-    let open: Vec<&Node> = open.filter(|node| node.state == State::Unknown).collect();
-    if open.is_empty() {
-        return;
-    }
-    let mut alike: BTreeMap<Vec<String>, Vec<&Node>> = BTreeMap::new();
-    for &node in &open {
-        let cause = if verbose { vec![node.id()] } else { causes(node) };
-        alike.entry(cause).or_default().push(node);
-    }
-    let mut alike: Vec<Vec<&Node>> = alike.into_values().collect();
-    alike.sort_by_key(|nodes| nodes[0].id());
-    let rows = alike.into_iter().map(|nodes| {
-        let [why, _] = sentence(nodes[0]);
-        let more = if nodes.len() > 1 { format!(" and {} more", nodes.len() - 1) } else { String::new() };
-        [format!("{}{more}", nodes[0].id()), why, String::new()]
-    });
-    let _ = writeln!(out, "unknown: {}", open.len());
-    for row in aligned(rows.collect()) {
-        let _ = writeln!(out, "  {row}");
-    }
-}
-
-/// What is wrong with the places that a node was asked for at, without what each was asked.
-fn causes(node: &Node) -> Vec<String> {
-    let causes = node.reasons.iter().filter_map(|reason| match reason {
-        Reason::Unanswered { host: Some((host, code)), .. } => Some(format!("{code} {host}")),
-        Reason::Unanswered { why, host: None } => Some(why.clone()),
-        _ => None,
-    });
-    causes.collect()
-}
-
-/// Published tags that are taken from the image that has them.
-fn overwritten(out: &mut String, plan: &Plan) {
-    let pushed = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Push { to, .. } => Some((&plan.nodes[step.node?], to.to_string())),
-        _ => None,
-    });
-    let taken = pushed.filter(|(node, _)| {
-        node.places.contains(&Place::ArchTag) && node.reasons.iter().any(|reason| reason.comparison().is_some())
-    });
-    let rows = taken.map(|(node, tag)| [node.id(), tag, String::new()]);
-    list(out, "published tags that are overwritten", rows.collect());
 }
 
 /// Files that git does not see and that go into what is built from a clean package, one line for each directory of many.
@@ -161,7 +98,8 @@ fn files_outside_git(out: &mut String, plan: &Plan) {
         rows.insert(node.name.as_str(), told.collect());
     }
     let rows = rows.into_iter().map(|(name, told)| [name.to_owned(), told.join(", "), String::new()]);
-    list(out, "built with files that git does not track", rows.collect());
+    let rows: Vec<[String; 3]> = rows.collect();
+    list(out, "built with files that git does not track", rows.len(), rows);
 }
 
 /// Whether the files of a node that are outside git are why it is dirty.
@@ -170,7 +108,7 @@ fn rows_of_dirt(node: &Node) -> bool {
 }
 
 /// The node that a step builds.
-fn built_node(step: &Step) -> Option<usize> {
+pub(super) fn built_node(step: &Step) -> Option<usize> {
     step.node.filter(|_| step.kind() == StepKind::Build)
 }
 
@@ -192,7 +130,8 @@ fn totals(steps: &[Step]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn section(
+/// Nodes in a section of their own.
+pub(super) fn section(
     out: &mut String,
     plan: &Plan,
     title: &str,
@@ -204,13 +143,14 @@ fn section(
         let [second, third] = columns(node);
         [node.id(), second, third]
     });
-    list(out, title, rows.collect());
+    let rows: Vec<[String; 3]> = rows.collect();
+    list(out, title, rows.len(), rows);
 }
 
 /// A title with a count, and the rows below it; nothing where there are none.
-fn list(out: &mut String, title: &str, rows: Vec<[String; 3]>) {
+pub(super) fn list(out: &mut String, title: &str, count: usize, rows: Vec<[String; 3]>) {
     if !rows.is_empty() {
-        let _ = writeln!(out, "{title}: {}", rows.len());
+        let _ = writeln!(out, "{title}: {count}");
     }
     for row in aligned(rows) {
         let _ = writeln!(out, "  {row}");

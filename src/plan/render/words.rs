@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::image::Platform;
+use crate::plan::difference::Comparison;
 use crate::plan::node::{Doubt, Node, Place, Reason, State};
 
 impl fmt::Display for State {
@@ -34,21 +35,35 @@ pub fn place_names(places: &[Place]) -> String {
     places.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// A reason as a sentence without its end.
+/// A reason as a sentence without its end, with what differs.
 #[must_use]
 pub fn reason_words(reason: &Reason) -> String {
+    let head = reason_head(reason);
+    reason.comparison().map_or_else(|| head.clone(), |comparison| format!("{head}: {comparison}"))
+}
+
+/// The same without what differs.
+#[must_use]
+pub fn reason_head(reason: &Reason) -> String {
     match reason {
         Reason::Missing => "no place has the image".to_owned(),
         Reason::AssumedMissing => "it could not be asked for, and counts as missing".to_owned(),
         Reason::Forced => "forced".to_owned(),
-        Reason::Dirty => "it has files that are not committed: built, never pushed".to_owned(),
-        Reason::BuiltOnDirty { node } => format!("it is built on {node}, which is dirty: built, never pushed"),
-        Reason::OutdatedOnBuilder(comparison) => {
-            format!("the image on the builder was made from other inputs: {comparison}")
+        Reason::Dirty => "it has files that are not committed, and is never pushed".to_owned(),
+        Reason::BuiltOnDirty { node } => format!("it is built on {node}, which is dirty, and is never pushed"),
+        Reason::OutdatedOnBuilder(_) => {
+            "no usable place has it: the image on the builder was made from other inputs".to_owned()
         }
-        Reason::Outdated(comparison) => format!("the image that is there was made from other inputs: {comparison}"),
-        Reason::MutableTag(comparison) => {
-            format!("the tag does not contain the tree hash, and the image there is not known to be this: {comparison}")
+        Reason::OutdatedInRegistry(Comparison { place, .. }) => {
+            let place = place_names(&[*place]);
+            format!("the image in the registry ({place}) was made from other inputs, and is replaced")
+        }
+        Reason::Outdated(Comparison { place, .. }) => {
+            format!("the image that is there ({}) was made from other inputs", place_names(&[*place]))
+        }
+        Reason::MutableTag(Comparison { place, .. }) => {
+            let place = place_names(&[*place]);
+            format!("the tag does not contain the tree hash, and the image there ({place}) is not known to be this")
         }
         Reason::PartialIndex { listed, lacking } => {
             format!("the index lists {}, and lacks {}", platforms(listed), platforms(lacking))
@@ -91,7 +106,9 @@ pub(super) fn why_built(node: &Node) -> String {
         Reason::Forced => Some("forced".to_owned()),
         Reason::Missing => Some("missing".to_owned()),
         Reason::AssumedMissing => Some("assumed missing".to_owned()),
-        Reason::OutdatedOnBuilder(comparison) | Reason::Outdated(comparison) => {
+        Reason::OutdatedOnBuilder(comparison)
+        | Reason::OutdatedInRegistry(comparison)
+        | Reason::Outdated(comparison) => {
             let known = comparison.unsaid.is_none() && !comparison.differs.is_empty();
             Some(if known { comparison.to_string() } else { "made from other inputs".to_owned() })
         }

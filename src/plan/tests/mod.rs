@@ -8,6 +8,7 @@ mod left_out;
 mod not_built;
 mod order;
 mod origin;
+mod published;
 mod publishing;
 mod rendered;
 mod states;

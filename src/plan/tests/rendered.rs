@@ -62,6 +62,7 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
             "  pkg/broken@linux/amd64  `${NONE}` on line 2: no value for `NONE`",
             "not built here: 1",
             "  linux/amd64  pkg/foreign",
+            "what is pushed is built on 1 package that is not pushed: tools/tools; `kitmake push tools/tools` pushes it",
         ]
     );
 }
@@ -142,7 +143,8 @@ fn a_long_plan_tells_causes_and_how_many_packages_each_pulls_in() {
 fn many_stale_pins_are_told_by_what_they_name() {
     let mut packages: Vec<Pkg> = (0..20).map(|n| Pkg::new(&format!("pkg/p{n:02}")).from("t/base:then")).collect();
     packages.push(Pkg::new("tools/base"));
-    let world = World::new(packages);
+    let mut world = World::new(packages);
+    world.in_index(&"t/base:then".parse().unwrap(), &amd64(), None);
     let pins = ["stale pins: 20", "  pkg/p00/Dockerfile:1 and 19 more  t/base:then  (tools/base is now)"];
     assert_eq!(lines(&notes(&world.plan())), pins);
     let all = text(&world.plan(), true);

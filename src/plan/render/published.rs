@@ -1,0 +1,109 @@
+//! What is published and stays so, what is replaced, and what is not published at all.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::text::{list, section};
+use crate::plan::Plan;
+use crate::plan::node::{Node, Place, Reason, State};
+use crate::plan::step::{Action, Step};
+use crate::workspace::PackageName;
+
+/// Names in one line.
+const NAMES: usize = 3;
+
+/// What was made from other inputs, and what can be done about it, where nothing is.
+pub(super) fn outdated(out: &mut String, plan: &Plan) {
+    let comparison = |node: &Node| node.reasons.iter().find_map(Reason::comparison).map(ToString::to_string);
+    section(
+        out,
+        plan,
+        "outdated, made from other inputs",
+        |node| node.state == State::Outdated,
+        |node| [node.reference.clone(), comparison(node).unwrap_or_default()],
+    );
+    let left: Vec<&Node> = left(plan).collect();
+    let (ready, others): (Vec<&Node>, Vec<&Node>) = left.iter().partition(|node| is_ready(node));
+    let (them, ones) = if left.len() == 1 { ("it", "one") } else { ("them", "ones") };
+    let what = match (ready.len(), others.len()) {
+        (0, 0) => return,
+        (0, _) => format!("builds {them} again and replaces the published {ones}"),
+        (_, 0) => format!("replaces the published {ones} with what is on the builder"),
+        _ => format!("builds them again, but for {} on the builder, and replaces the published ones", ready.len()),
+    };
+    let _ = writeln!(out, "  `kitmake push --on-outdated rebuild` {what}");
+}
+
+/// What was asked for, was made from other inputs, and stays as it is.
+fn left(plan: &Plan) -> impl Iterator<Item = &Node> {
+    plan.nodes.iter().filter(|node| node.selected && node.state == State::Outdated && !node.built)
+}
+
+/// Whether the right image is there to replace the published one.
+fn is_ready(node: &Node) -> bool {
+    node.places.iter().any(|place| !place.is_registry())
+}
+
+/// The end of a summary: what a run leaves that was made from other inputs; empty where there is nothing.
+#[must_use]
+pub fn stays(plan: &Plan) -> String {
+    match left(plan).count() {
+        0 => String::new(),
+        1 => "; 1 outdated image stays published".to_owned(),
+        count => format!("; {count} outdated images stay published"),
+    }
+}
+
+/// Published tags that are taken from the image that has them: those of the architectures, and the indexes that listed it.
+pub(super) fn overwritten(out: &mut String, plan: &Plan) {
+    let mut rows: BTreeMap<String, [String; 3]> = BTreeMap::new();
+    for step in &plan.steps {
+        let (Action::Push { to, .. }, Some(node)) = (&step.action, step.node.map(|node| &plan.nodes[node])) else {
+            continue;
+        };
+        let is_taken = |place| node.others.contains(&place) || node.built && node.places.contains(&place);
+        if is_taken(Place::ArchTag) {
+            rows.insert(to.to_string(), [node.id(), to.to_string(), String::new()]);
+        }
+        if let Some(index) = index_of(plan, node).filter(|_| is_taken(Place::Index)) {
+            let [_, _, platforms] = rows
+                .entry(index.reference.clone())
+                .or_insert_with(|| [node.name.to_string(), index.reference.clone(), "the index, for ".to_owned()]);
+            let comma = if platforms.ends_with(' ') { "" } else { ", " };
+            let _ = write!(platforms, "{comma}{}", node.platform);
+        }
+    }
+    list(out, "published tags that are overwritten", rows.len(), rows.into_values().collect());
+}
+
+/// The step that writes the index of a node's package.
+fn index_of<'a>(plan: &'a Plan, node: &Node) -> Option<&'a Step> {
+    plan.steps.iter().find(|step| matches!(step.action, Action::Index { .. }) && step.title == node.name.as_str())
+}
+
+/// One line about what is not pushed although what is pushed is built on it; empty where there is nothing.
+#[must_use]
+pub fn unpublished(plan: &Plan) -> String {
+    let names: Vec<&str> = plan.unpublished.iter().map(PackageName::as_str).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let pushed: Vec<&Step> = plan.steps.iter().filter(|step| matches!(step.action, Action::Push { .. })).collect();
+    let mut pushed: Vec<&str> =
+        pushed.iter().filter_map(|step| step.node.map(|node| plan.nodes[node].name.as_str())).collect();
+    pushed.dedup();
+    let who = if let [one] = pushed[..] { one } else { "what is pushed" };
+    let (noun, are, them) = if names.len() == 1 { ("package", "is", "it") } else { ("packages", "are", "them") };
+    let remedy = match (&pushed[..], names.len()) {
+        (_, ..=NAMES) => format!("`kitmake push {}` pushes {them}", names.join(" ")),
+        ([one], _) => format!("`kitmake push '{one}...'` pushes {them}"),
+        _ => format!("a selector that ends in `...` names {them}, too"),
+    };
+    let rest = names.len().saturating_sub(NAMES);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!(
+        "{who} is built on {} {noun} that {are} not pushed: {}{more}; {remedy}\n",
+        names.len(),
+        names[..names.len().min(NAMES)].join(", "),
+    )
+}
