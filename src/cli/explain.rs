@@ -9,8 +9,9 @@ use super::options::{Place, PlanningArgs};
 use super::output::{self, Format, Output};
 use super::plan::prepare;
 use super::{Ended, exit};
-use crate::explain::{Document, explain, text};
+use crate::explain::{Document, Subject, explain, text};
 use crate::image::Platform;
+use crate::pipeline::Surveyed;
 use crate::plan::Platforms;
 use crate::problem::{Class, Fault, Problem};
 
@@ -95,7 +96,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
         let dependents = prepared.surveyed.graph.dependents();
         for node in prepared.plan.nodes.iter().filter(|node| node.selected) {
             let registry = prepared.registry.as_deref();
-            let explained = explain(&prepared.surveyed, &prepared.plan, node, &dependents, registry, client, runtime);
+            let Surveyed { workspace, tags, graph, .. } = &prepared.surveyed;
+            let subject = Subject { workspace, tags, graph, plan: &prepared.plan };
+            let explained = explain(subject, node, &dependents, registry, client, runtime);
             document.nodes.push(explained.map_err(|problem| vec![problem])?);
         }
         problems.extend(prepared.plan.problems.iter().cloned());

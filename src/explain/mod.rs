@@ -1,5 +1,5 @@
 //! Explains nodes of a plan: what each is, what its key is made from, what differs from the image that exists, what it waits
-//! for and what waits for it.
+//! for and what is built on it.
 //!
 //! Everything but one thing is in the plan already. With a tag that is nowhere, the image to compare with is the newest
 //! one that the history of the package names and the registry has; that is asked here.
@@ -11,18 +11,31 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::graph::State as EdgeState;
-use crate::pipeline::Surveyed;
+use crate::git::Tags;
+use crate::graph::{Graph, State as EdgeState};
 use crate::plan::difference::Comparison;
 use crate::plan::files::together;
 use crate::plan::key::Components;
 use crate::plan::{Node, Place, Plan, Reason, State};
 use crate::problem::Problem;
 use crate::registry::Client;
-use crate::workspace::PackageId;
+use crate::workspace::{PackageId, Workspace};
 
 pub use since::{Since, since};
 pub use text::text;
+
+/// What a node is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The packages.
+    pub workspace: &'a Workspace,
+    /// Their tags.
+    pub tags: &'a Tags,
+    /// What they need.
+    pub graph: &'a Graph,
+    /// What was found out about them.
+    pub plan: &'a Plan,
+}
 
 /// All that is explained; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -47,6 +60,8 @@ pub struct Explanation<'a> {
     /// Where it is.
     #[serde(rename = "where")]
     pub places: &'a [Place],
+    /// Where another image is under its name.
+    pub others: &'a [Place],
     /// Why it is what it is.
     pub reasons: &'a [Reason],
     /// The key that it has here.
@@ -57,7 +72,7 @@ pub struct Explanation<'a> {
     pub compared: Option<&'a Comparison>,
     /// With a tag that is nowhere, the newest former image and what changed since.
     pub since: Option<Since>,
-    /// What it waits for.
+    /// What it is built on, of this repository.
     pub needs: Vec<Other>,
     /// Other images that it is built on, as the Dockerfile has them.
     pub pinned: Vec<Pinned>,
@@ -67,7 +82,7 @@ pub struct Explanation<'a> {
     pub needed_by_in_all: usize,
 }
 
-/// A node that another one waits for.
+/// A node that another one is built on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Other {
     /// `package@platform`
@@ -95,23 +110,23 @@ pub struct Pinned {
 /// # Errors
 /// When git cannot be asked.
 pub fn explain<'a>(
-    surveyed: &'a Surveyed,
-    plan: &'a Plan,
+    subject: Subject<'a>,
     node: &'a Node,
     dependents: &[Vec<PackageId>],
     registry: Option<&str>,
     client: Option<&Client>,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Explanation<'a>, Problem> {
+    let Subject { workspace, graph, plan, .. } = subject;
     let since = match client {
         Some(client)
             if node.state.is_absent() || node.reasons.iter().any(|reason| matches!(reason, Reason::Missing)) =>
         {
-            since(surveyed, node.package, registry, client, runtime)?
+            since(subject, node.package, registry, client, runtime)?
         }
         _ => None,
     };
-    let references = surveyed.graph.nodes.get(&(node.package, node.platform.clone()));
+    let references = graph.nodes.get(&(node.package, node.platform.clone()));
     let references = references.map_or(&[][..], |inputs| &inputs.references).iter();
     let reached = references.filter(|reference| reference.image.reached);
     let (mut needs, mut pinned): (Vec<Other>, BTreeSet<Pinned>) = (Vec::new(), BTreeSet::new());
@@ -134,13 +149,14 @@ pub fn explain<'a>(
     }
     needs.sort_by(|a, b| a.node.cmp(&b.node));
     needs.dedup();
-    let name = |package: PackageId| surveyed.workspace.package(package).name.as_str();
+    let name = |package: PackageId| workspace.package(package).name.as_str();
     Ok(Explanation {
         id: node.name.as_str(),
         platform: node.platform.to_string(),
         reference: &node.reference,
         state: node.state,
         places: &node.places,
+        others: &node.others,
         reasons: &node.reasons,
         key: node.components.as_ref().map(|components| components.label().to_string()),
         components: node.components.as_ref(),

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+use super::Subject;
 use crate::git::{Changed, End, history};
-use crate::pipeline::Surveyed;
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::workspace::PackageId;
@@ -49,14 +49,15 @@ pub enum Since {
 /// # Errors
 /// When git cannot be asked.
 pub fn since(
-    surveyed: &Surveyed,
+    subject: Subject<'_>,
     package: PackageId,
     registry: Option<&str>,
     client: &Client,
     runtime: &Runtime,
 ) -> Result<Option<Since>, Problem> {
-    let output = surveyed.tags.get(package).and_then(|tag| tag.output.reference().ok());
-    let (Some(output), Some(history)) = (output, history(&surveyed.workspace, &surveyed.tags, package)?) else {
+    let Subject { workspace, tags, .. } = subject;
+    let output = tags.get(package).and_then(|tag| tag.output.reference().ok());
+    let (Some(output), Some(history)) = (output, history(workspace, tags, package)?) else {
         return Ok(None);
     };
     let remote = output.on(registry);

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::{Explanation, Since, files_outside};
+use super::{Explanation, Other, Since, files_outside};
 use crate::git::{Changed, End};
 use crate::plan::difference::Comparison;
 use crate::plan::files::thousands;
 use crate::plan::key::Components;
-use crate::plan::{place_names, reason_words};
+use crate::plan::{place_names, reason_head};
 
 /// More changed files than this are only counted.
 const FILES: usize = 20;
@@ -19,14 +19,19 @@ pub fn text(node: &Explanation<'_>) -> String {
     let _ = writeln!(out, "{}@{}", node.id, node.platform);
     row(&mut out, "image", node.reference);
     row(&mut out, "state", &node.state.to_string());
-    if !node.places.is_empty() {
-        row(&mut out, "where", &place_names(node.places));
+    if !node.places.is_empty() || !node.others.is_empty() {
+        let there = if node.places.is_empty() { "nowhere".to_owned() } else { place_names(node.places) };
+        let another = match node.others {
+            [] => String::new(),
+            others => format!("; another image of its name: {}", place_names(others)),
+        };
+        row(&mut out, "where", &(there + &another));
     }
-    for (position, reason) in node.reasons.iter().filter(|reason| reason.comparison().is_none()).enumerate() {
-        row(&mut out, if position == 0 { "because" } else { "" }, &reason_words(reason));
-    }
-    if let Some(comparison) = node.compared {
-        compared(&mut out, comparison);
+    for (position, reason) in node.reasons.iter().enumerate() {
+        row(&mut out, if position == 0 { "because" } else { "" }, &reason_head(reason));
+        if let Some(comparison) = reason.comparison() {
+            compared(&mut out, comparison);
+        }
     }
     if let Some(since) = &node.since {
         told_since(&mut out, since);
@@ -37,14 +42,11 @@ pub fn text(node: &Explanation<'_>) -> String {
             let _ = writeln!(out, "    {name:<18}  {value}");
         }
     }
-    for (position, other) in node.needs.iter().enumerate() {
-        let mut words = other.state.to_string();
-        if other.built {
-            words.push_str(", built first");
-        } else if !other.places.is_empty() {
-            let _ = write!(words, " ({})", place_names(&other.places));
+    let (first, there): (Vec<&Other>, Vec<&Other>) = node.needs.iter().partition(|other| other.built);
+    for (label, others) in [("waits for", first), ("built on", there)] {
+        for (position, other) in others.into_iter().enumerate() {
+            row(&mut out, if position == 0 { label } else { "" }, &format!("{}  {}", other.node, needed(other)));
         }
-        row(&mut out, if position == 0 { "waits for" } else { "" }, &format!("{}  {words}", other.node));
     }
     if !node.needed_by.is_empty() {
         let indirect = node.needed_by_in_all.saturating_sub(node.needed_by.len());
@@ -58,9 +60,17 @@ fn row(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "  {name:<10}  {value}");
 }
 
+/// What is known of a node that the explained one is built on.
+fn needed(other: &Other) -> String {
+    match other {
+        Other { built: true, state, .. } => format!("{state}, built first"),
+        Other { state, .. } if state.is_absent() => format!("{state}, and not needed"),
+        Other { state, places, .. } if !places.is_empty() => format!("{state} ({})", place_names(places)),
+        Other { state, .. } => state.to_string(),
+    }
+}
+
 fn compared(out: &mut String, comparison: &Comparison) {
-    let place = place_names(&[comparison.place]);
-    row(out, "differs", &format!("the image there ({place}) was made from other inputs"));
     if comparison.unsaid.is_some() || comparison.differs.is_empty() {
         let _ = writeln!(out, "    {comparison}");
     }
@@ -85,6 +95,9 @@ fn told_since(out: &mut String, since: &Since) {
             }
         }
         Since::None { asked: 0, end } => row(out, "since", &format!("no former tag of it is known{}", ended(*end))),
+        Since::None { asked: 1, end } => {
+            row(out, "since", &format!("the registry does not have its one former tag{}", ended(*end)));
+        }
         Since::None { asked, end } => {
             row(out, "since", &format!("the registry has none of {asked} former tags{}", ended(*end)));
         }

@@ -55,7 +55,7 @@ fn a_file_that_git_ignores_is_not_in_the_tag_and_named_on_a_fresh_machine() {
     }
     // And the other way round: the image carries it, as one hash.
     let rebuilt = bench.kitmake(&["push", CERTIFICATES, "--on-outdated", "rebuild"]).with_code(0);
-    assert!(rebuilt.stderr.contains("published tags that are overwritten: 1"), "{}", rebuilt.stderr);
+    assert!(rebuilt.stderr.contains("published tags that are overwritten: 2"), "{}", rebuilt.stderr);
     std::fs::remove_dir_all(bench.monorepo.path("pkg/ca-certificates/web")).unwrap();
     let gone = json!([{"component": "files", "directory": "web/node_modules", "count": 600}]);
     assert_eq!(differs(&bench, CERTIFICATES, &reference, &[]), gone);
@@ -153,7 +153,7 @@ fn a_node_is_explained_with_what_it_waits_for_and_what_waits_for_it() {
         "pkg/init@linux/amd64\n",
         "  state       missing\n",
         "  waits for   pkg/containerd@linux/amd64  missing, built first\n",
-        "              tools/base@linux/amd64  present (builder, index, tag-arch)\n",
+        "  built on    tools/base@linux/amd64  present (builder, index, tag-arch)\n",
         "  needed by   pkg/initrd, pkg/rootfs\n",
         "tools/base@linux/amd64\n",
         "  where       builder, index, tag-arch\n",
