@@ -14,6 +14,7 @@ use super::publication::{Due, Publication, indexed_platforms, publications, sign
 use super::step::StepKind;
 use super::steps::steps;
 use super::trusted::{self, Repository};
+use super::unasked::{like_stages, unasked};
 use super::unpublished::unpublished;
 use super::verdict::Supply;
 use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
@@ -72,6 +73,8 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         steps.clear();
     }
     let unpublished = if problems.is_empty() { unpublished(inputs, &decided, &publications) } else { Vec::new() };
+    warnings.extend(like_stages(inputs, request, &decided));
+    let unasked = unasked(inputs, request, &decided);
     let name = |package: PackageId| inputs.workspace.package(package).name.clone();
     let idle = demand.idle.iter().map(|(&package, &reason)| Idle { name: name(package), reason });
     Plan {
@@ -82,6 +85,7 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         left_out,
         warnings: once(warnings),
         unpublished,
+        unasked,
         broken_elsewhere,
         more,
     }

@@ -34,6 +34,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trusted;
+mod unasked;
 mod unpublished;
 mod unsatisfiable;
 mod verdict;
@@ -57,6 +58,7 @@ pub use step::{Action, PushSource, Step, StepIndex, StepKind};
 pub use demand::{Demand, demand, foreign_programs};
 pub use publication::indexed_platforms;
 pub use trusted::{Repository, trust_questions};
+pub use unasked::Unasked;
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +92,8 @@ pub struct Plan {
     pub warnings: Vec<Problem>,
     /// Packages that what is pushed is built on, and that the registry will not have; sorted.
     pub unpublished: Vec<PackageName>,
+    /// Images that what is built needs, and of which nobody knows whether they are there.
+    pub unasked: Vec<Unasked>,
     /// Packages with problems that this plan does not touch, sorted by name.
     pub broken_elsewhere: Vec<Faulty>,
     /// What has to be asked for the same plan to say more.

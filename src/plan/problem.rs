@@ -231,6 +231,22 @@ pub enum PlanError {
         /// The image.
         image: String,
     },
+    /// What is taken for an image may well be meant to be a stage.
+    #[error("no stage above is called `{name}`, so it is taken for an image, which is not known to be there")]
+    #[diagnostic(
+        code(plan::like_stage),
+        help("correct the name if a stage is meant; an image is told apart by a tag, such as `{name}:1`")
+    )]
+    LikeStage {
+        /// As written.
+        name: String,
+        /// The Dockerfile.
+        #[source_code]
+        source_code: NamedSource<Arc<str>>,
+        /// Where it stands.
+        #[label("neither a stage nor an image that is known")]
+        at: SourceSpan,
+    },
     /// The name that an image would get is none.
     #[error("the image of `{package}` cannot be called `{name}`: {why}")]
     #[diagnostic(
@@ -286,6 +302,7 @@ impl Fault for PlanError {
             | Self::IllegalName { .. }
             | Self::Outdated { .. }
             | Self::NotBuildable { .. }
+            | Self::LikeStage { .. }
             | Self::BaseLacksPlatform { .. }
             | Self::OutsideContext { .. }
             | Self::NoTarget { .. }

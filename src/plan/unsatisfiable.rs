@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::Decided;
 use super::findings::right;
 use super::problem::PlanError;
+use super::unasked::is_like_stage;
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
-use crate::presence::Fact;
+use crate::presence::{Fact, Found};
 use crate::problem::{Problem, span};
 use crate::workspace::PackageId;
 
@@ -83,7 +84,7 @@ pub(super) fn questions(inputs: Inputs<'_>, request: &Request, decided: &Decided
 
 /// The references of all that is built, as far as its build reaches them. With content trust the signed digest is what
 /// is built from, and is looked at there.
-fn references<'a>(
+pub(super) fn references<'a>(
     inputs: Inputs<'a>,
     request: &Request,
     decided: &'a Decided,
@@ -96,25 +97,39 @@ fn references<'a>(
     })
 }
 
-fn named(reference: &NodeReference) -> Option<Reference> {
+pub(super) fn named(reference: &NodeReference) -> Option<Reference> {
     reference.image.expanded.as_ref().ok()?.parse().ok()
 }
 
 /// Whether no place has an image that this repository made some time ago.
 fn is_unpublished(inputs: Inputs<'_>, request: &Request, image: &Reference, platform: &Platform) -> bool {
     let facts = inputs.facts;
-    let remote = image.on(request.registry.as_deref());
     let on_builder = [image.clone(), image.arch_tag(platform)];
-    let on_registry = [facts.in_index(&remote, platform), facts.at_arch_tag(&remote, platform)];
     on_builder.iter().all(|name| right(facts.on_builder(name), platform).is_no())
         && matches!(facts.in_cache(image, platform), Fact::No | Fact::NotAsked)
-        && on_registry.into_iter().all(|fact| right(fact, platform).is_no())
+        && on_registry(inputs, request, image, platform).iter().all(Fact::is_no)
+}
+
+/// What the registry's index and its `tag-arch` say of an image that this repository made some time ago.
+pub(super) fn on_registry(
+    inputs: Inputs<'_>,
+    request: &Request,
+    image: &Reference,
+    platform: &Platform,
+) -> [Fact<Found>; 2] {
+    let remote = image.on(request.registry.as_deref());
+    let facts = [inputs.facts.in_index(&remote, platform), inputs.facts.at_arch_tag(&remote, platform)];
+    facts.map(|fact| right(fact, platform))
 }
 
 fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> String {
     let maker = reference.package.filter(|&maker| maker != package);
     let current = maker.and_then(|maker| Some((&inputs.workspace.package(maker).name, inputs.tags.get(maker)?)));
     match (reference.state, current) {
+        (State::External, _) if is_like_stage(reference) => format!(
+            "no stage above it is called `{}`, so it is taken for an image, and there is none: correct the name",
+            reference.image.written
+        ),
         (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
         // The pin may well be to what the package is called once its changes are committed, which is not known here.
         (_, Some((name, tag))) if tag.is_dirty() => format!(

@@ -1,12 +1,12 @@
 //! A plan for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::plan::Plan;
 use crate::plan::node::{Idle, Place, Reason, State};
 use crate::plan::step::{Action, StepKind};
+use crate::plan::{Plan, Unasked};
 use crate::problem::Problem;
 use crate::workspace::PackageName;
 
@@ -20,6 +20,14 @@ pub struct Document<'a> {
     problems: Vec<ProblemJson>,
     left_out: Vec<ProblemJson>,
     unpublished: Vec<&'a str>,
+    unasked: Vec<UnaskedJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnaskedJson<'a> {
+    host: &'a str,
+    images: &'a BTreeSet<String>,
+    why: Option<ProblemJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +77,10 @@ impl ProblemJson {
         let help = problem.diagnostic().help().map(|help| help.to_string());
         Self { code: problem.code(), message: problem.to_string(), help, file, line }
     }
+}
+
+fn unasked(Unasked { host, images, why }: &Unasked) -> UnaskedJson<'_> {
+    UnaskedJson { host, images, why: why.as_ref().map(ProblemJson::of) }
 }
 
 /// The plan as JSON, with a newline at the end.
@@ -121,5 +133,6 @@ pub fn document(plan: &Plan, expected_ms: impl Fn(usize) -> Option<u64>) -> Docu
         problems: plan.problems.iter().map(ProblemJson::of).collect(),
         left_out: plan.left_out.iter().map(ProblemJson::of).collect(),
         unpublished: plan.unpublished.iter().map(PackageName::as_str).collect(),
+        unasked: plan.unasked.iter().map(unasked).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::published::{outdated, overwritten, unpublished};
 use super::rows::{aligned, steps};
-use super::unknown::unknown;
+use super::unknown::{unasked, unknown};
 use super::words::{place_names, plural, sentence};
 use crate::plan::Plan;
 use crate::plan::files::{thousands, together};
@@ -76,6 +76,7 @@ fn noted(out: &mut String, plan: &Plan, verbose: bool) {
     overwritten(out, plan);
     files_outside_git(out, plan);
     unknown(out, plan, verbose);
+    unasked(out, plan, verbose);
     section(out, plan, "blocked", is(State::Blocked), sentence);
     section(out, plan, "not buildable", is(State::NotBuildable), sentence);
     not_built_here(out, plan);

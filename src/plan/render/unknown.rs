@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::rows::aligned;
-use super::text::built_node;
+use super::text::{built_node, list};
 use super::words::sentence;
-use crate::plan::Plan;
 use crate::plan::node::{Node, Reason, State};
+use crate::plan::{Plan, Unasked};
 
 /// The nodes that hang on a question that failed, those together that hang on the same; `verbose` lists all of them.
 pub(super) fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
@@ -43,4 +43,17 @@ fn causes(node: &Node) -> Vec<String> {
         _ => None,
     });
     causes.collect()
+}
+
+/// The images that builds need and that nobody could be asked for, those of a registry together; `verbose` names all of them.
+pub(super) fn unasked(out: &mut String, plan: &Plan, verbose: bool) {
+    let row = |Unasked { host, images, why }: &Unasked| {
+        let named: Vec<&str> = images.iter().map(String::as_str).take(if verbose { images.len() } else { 1 }).collect();
+        let rest = images.len() - named.len();
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        let why = why.as_ref().map_or_else(|| format!("`{host}` was not asked"), ToString::to_string);
+        [named.join(", ") + &more, why, String::new()]
+    };
+    let count = plan.unasked.iter().map(|unasked| unasked.images.len()).sum();
+    list(out, "built on images that are not known to be there", count, plan.unasked.iter().map(row).collect());
 }

@@ -14,3 +14,4 @@ mod rendered;
 mod states;
 mod steps;
 mod trusted;
+mod unasked;

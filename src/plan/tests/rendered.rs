@@ -56,6 +56,8 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
             "outdated, made from other inputs: 1",
             "  pkg/there@linux/amd64  t/there:now  the registry was not asked which",
             "  `kitmake push --on-outdated rebuild` builds it again and replaces the published one",
+            "built on images that are not known to be there: 1",
+            "  t/tools:then  `docker.io` was not asked",
             "blocked: 1",
             "  pkg/on-broken@linux/amd64  needs pkg/broken@linux/amd64",
             "not buildable: 1",
