@@ -60,15 +60,15 @@ pub(super) fn run(place: &Place, output: &Output, args: &BuildArgs, push: bool, 
         if left_undone(&prepared.plan) {
             output.say(&plan::notes(&prepared.plan));
         }
-        exit::DONE
+        Ok(exit::DONE)
     } else {
         output.say(&plan::notes(&prepared.plan));
-        runtime.block_on(carry_out(prepared, args, output, &place.environment))?
+        runtime.block_on(carry_out(prepared, args, output, &place.environment))
     };
     for problem in &left_out {
         output.error(problem);
     }
-    Ok(match code {
+    Ok(match code? {
         exit::DONE if !left_out.is_empty() => exit_code(&left_out),
         code => code,
     })
@@ -165,7 +165,11 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         output.say(&unpublished);
     }
     // What was done counts, however the run ended. Nothing but estimates is lost with it.
-    let _ = durations.record(executor.took().into_iter().map(|(step, took)| (&steps[step.index()], took)));
+    let took = executor.took().into_iter().map(|(step, took)| (&steps[step.index()], took));
+    if let Err(error) = durations.record(took) {
+        let file = durations.file().display();
+        output.say(&format!("warning: how long this took is not remembered: {file}: {error}\n"));
+    }
     watch.abort();
     Ok(match signalled.load(Ordering::Relaxed) {
         code if outcome.interrupted && code != 0 => code,
