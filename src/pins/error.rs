@@ -29,7 +29,7 @@ pub enum Error {
         /// As given.
         glob: String,
     },
-    /// An image yml that cannot be read.
+    /// An image yml, or a directory that may have some, that cannot be read.
     #[error("`{file}` cannot be read: {reason}")]
     #[diagnostic(code(pins::unreadable), help("make it readable, or narrow `--files`"))]
     Unreadable {

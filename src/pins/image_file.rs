@@ -5,10 +5,10 @@
 //! found, and everything else in the file is left as it is.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSetBuilder};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::Error;
 use crate::image::Reference;
@@ -47,16 +47,16 @@ impl ImageFile {
 }
 
 /// Reads the files below `root` that one of the globs matches. A glob is tried relative to the root, then to `current`,
-/// which is itself relative to the root. Hidden directories are passed over.
+/// which is itself relative to the root. Hidden directories are passed over, and so are those that no glob leads to.
 ///
 /// # Errors
-/// When a glob is malformed or matches no file, or a file cannot be read.
+/// When a glob is malformed or matches no file, or a file or a directory that may have some cannot be read.
 pub fn image_files(root: &Path, current: &str, globs: &[String]) -> Result<Vec<ImageFile>, Problem> {
     if globs.is_empty() {
         return Ok(Vec::new());
     }
     let mut set = GlobSetBuilder::new();
-    let mut owners = Vec::new();
+    let (mut owners, mut starts) = (Vec::new(), Vec::new());
     for (index, glob) in globs.iter().enumerate() {
         for base in [root.to_owned(), root.join(current)] {
             let path = clean(&base.join(glob));
@@ -66,32 +66,55 @@ pub fn image_files(root: &Path, current: &str, globs: &[String]) -> Result<Vec<I
                 .map_err(|error| Error::Glob { glob: glob.clone(), reason: error.kind().to_string().to_lowercase() })?;
             set.add(compiled);
             owners.push(index);
+            starts.push(root.join(literal_start(inside)));
         }
     }
     let set = set.build().map_err(|error| Error::Glob { glob: globs.join(" "), reason: error.to_string() })?;
     let mut matched = vec![false; globs.len()];
     let mut files = Vec::new();
-    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let leads_there =
+        |directory: &Path| starts.iter().any(|start| start.starts_with(directory) || directory.starts_with(start));
+    let is_walked = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry) && leads_there(entry.path());
     let walk = WalkDir::new(root).sort_by_file_name().into_iter();
-    let walk =
-        walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || !hidden(entry.file_name()));
-    for entry in walk.filter_map(Result::ok) {
+    for entry in walk.filter_entry(|entry| !entry.file_type().is_dir() || is_walked(entry)) {
+        let entry = entry.map_err(|error| unreadable(root, &error))?;
         let Ok(inside) = entry.path().strip_prefix(root) else { continue };
         let found = set.matches(inside);
-        if found.is_empty() || !entry.path().is_file() {
+        if found.is_empty() || entry.file_type().is_dir() {
+            continue;
+        }
+        let shown = inside.to_string_lossy().into_owned();
+        let unreadable = |error| Error::unreadable(&shown, &error);
+        // A link to a directory is none to a file, and one to nothing is an error.
+        if !entry.path().metadata().map_err(unreadable)?.is_file() {
             continue;
         }
         for glob in found {
             matched[owners[glob]] = true;
         }
-        let shown = inside.to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(entry.path()).map_err(|error| Error::unreadable(&shown, &error))?;
+        let text = std::fs::read_to_string(entry.path()).map_err(unreadable)?;
         files.push(ImageFile::parse(SourceFile::new(shown, text)));
     }
     match matched.iter().position(|matched| !matched) {
         Some(at) => Err(Error::NoFiles { glob: globs[at].clone() }.into()),
         None => Ok(files),
     }
+}
+
+/// The folders that a glob begins with, before the first that has a meaning of its own.
+fn literal_start(glob: &Path) -> PathBuf {
+    let is_literal =
+        |part: &Component<'_>| !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[{\\".contains(byte));
+    glob.components().take_while(is_literal).collect()
+}
+
+/// A file or directory that may be meant and cannot be looked at.
+fn unreadable(root: &Path, error: &walkdir::Error) -> Error {
+    let path = error.path().unwrap_or(root);
+    let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+    Error::Unreadable { file: shown, reason }
 }
 
 /// What reads as a reference with a tag, outside comments.
@@ -165,6 +188,39 @@ mod tests {
             found,
             ["linuxkit/kernel:6.6.71", "linuxkit/init:abc", "host.example:5000/org/a:1", "o/b:2", "o/c:3"]
         );
+    }
+
+    #[test]
+    fn what_a_glob_leads_to_is_read_or_an_error_and_nothing_else_is_looked_at() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for directory in ["images/sub", "locked", "other", ".hidden"] {
+            std::fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        for file in ["images/a.yml", "images/sub/b.yml", "other/c.yml", ".hidden/d.yml"] {
+            std::fs::write(root.join(file), "- o/a:1\n").unwrap();
+        }
+        let read = |globs: &[&str]| -> Result<Vec<String>, String> {
+            let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
+            let files = image_files(root, "images", &globs).map_err(|problem| problem.to_string())?;
+            Ok(files.into_iter().map(|file| file.source.path).collect())
+        };
+        assert_eq!(read(&["*.yml"]).unwrap(), ["images/a.yml"]);
+        assert_eq!(read(&["../other/*.yml", "sub/**"]).unwrap(), ["images/sub/b.yml", "other/c.yml"]);
+        assert_eq!(read(&["**/*.yml"]).unwrap(), ["images/a.yml", "images/sub/b.yml", "other/c.yml"]);
+
+        symlink("nowhere", root.join("other/link.yml")).unwrap();
+        assert_eq!(read(&["images/**"]).unwrap().len(), 2);
+        assert!(read(&["other/*"]).unwrap_err().starts_with("`other/link.yml` cannot be read: "));
+        std::fs::remove_file(root.join("other/link.yml")).unwrap();
+
+        std::fs::set_permissions(root.join("locked"), std::fs::Permissions::from_mode(0o000)).unwrap();
+        assert_eq!(read(&["images/**"]).unwrap().len(), 2);
+        // Nothing is locked for root.
+        if std::fs::read_dir(root.join("locked")).is_err() {
+            assert!(read(&["**/*.yml"]).unwrap_err().starts_with("`locked` cannot be read: "));
+        }
     }
 
     #[test]
