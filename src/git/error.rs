@@ -7,11 +7,17 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
-use crate::problem::{Class, Fault, SourceFile, span};
+use crate::problem::{Class, Fault, Problem, SourceFile, span};
 use crate::workspace::build_yml::Located;
 
 /// The code of [`Error::Missing`].
 pub(super) const MISSING: &str = "git::missing";
+
+/// Whether this is why something has no tag that was never committed.
+#[must_use]
+pub fn is_uncommitted(problem: &Problem) -> bool {
+    ["git::not_committed", "git::no_commit"].contains(&problem.code().as_str())
+}
 
 /// A place in a build yml, if one is at fault.
 #[derive(Debug, Clone, Default)]

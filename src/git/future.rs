@@ -35,6 +35,15 @@ pub struct Future {
     locator: Locator,
 }
 
+/// Files that git neither tracks nor ignores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untracked {
+    /// The top level of their repository.
+    pub top: PathBuf,
+    /// Their paths relative to it.
+    pub names: BTreeSet<Vec<u8>>,
+}
+
 /// One repository with a place beside it.
 #[derive(Debug)]
 struct Repository {
@@ -49,6 +58,8 @@ struct Repository {
     /// The tree of the index; `None` after a change of it.
     tree: Option<String>,
     commit: Option<Commit>,
+    /// Whether nothing was ever committed or added, so that there is no tree.
+    is_void: bool,
 }
 
 impl Future {
@@ -95,12 +106,36 @@ impl Future {
         Ok(ignored)
     }
 
+    /// For each of these directories, named by their real paths, the files below it that git neither tracks nor ignores.
+    pub fn untracked(&mut self, directories: &BTreeSet<PathBuf>) -> Result<BTreeMap<PathBuf, Untracked>, Problem> {
+        let mut by_top: BTreeMap<PathBuf, Vec<(&PathBuf, Vec<u8>)>> = BTreeMap::new();
+        for directory in directories {
+            if let Some(top) = self.top(directory)
+                && let Ok(inside) = directory.strip_prefix(&top)
+            {
+                let inside = inside.as_os_str().as_bytes().to_vec();
+                by_top.entry(top.clone()).or_default().push((directory, inside));
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (top, directories) in by_top {
+            let listed = self.repository(&top)?.untracked()?;
+            for (directory, inside) in directories {
+                let below = |name: &&Vec<u8>| inside.is_empty() || name.strip_prefix(&*inside).is_some_and(is_below);
+                let names = listed.range(inside.clone()..).take_while(|name| name.starts_with(&inside));
+                let names: BTreeSet<Vec<u8>> = names.filter(below).cloned().collect();
+                found.insert(directory.clone(), Untracked { top: top.clone(), names });
+            }
+        }
+        Ok(found)
+    }
+
     /// Takes files in that git does not track yet, as `git add` does; paths are relative to the top level.
     pub fn add(&mut self, top: &Path, names: &BTreeSet<Vec<u8>>) -> Result<(), Problem> {
         let repository = self.repository(top)?;
         let arguments = ["add", "--pathspec-from-file=-", "--pathspec-file-nul"];
         succeed(top, &mut repository.command(top, arguments), names)?;
-        repository.tree = None;
+        (repository.tree, repository.is_void) = (None, false);
         Ok(())
     }
 
@@ -161,7 +196,7 @@ impl Repository {
             return Err(failed(top, &command(top, arguments), b"it did not say where the repository is"));
         };
         let path = |line: &[u8]| top.join(OsStr::from_bytes(line));
-        let repository = Self {
+        let mut repository = Self {
             top: top.to_owned(),
             git_directory: path(git_directory),
             index: place.join("index"),
@@ -169,8 +204,10 @@ impl Repository {
             files: place.join("files"),
             tree: None,
             commit: read_commit(top, HEAD_REVISION)?,
+            is_void: false,
         };
         repository.borrow(&path(objects), &path(index)).map_err(|error| Error::workshop(&error))?;
+        repository.is_void = repository.commit.is_none() && !repository.index.exists();
         read(top, &mut repository.command(top, ["add", "--update"]))?;
         Ok(repository)
     }
@@ -199,6 +236,12 @@ impl Repository {
         git.env("GIT_INDEX_FILE", &self.index).env("GIT_OBJECT_DIRECTORY", &self.objects);
         git.env_remove("GIT_ALTERNATE_OBJECT_DIRECTORIES");
         git
+    }
+
+    /// Everything that git neither tracks nor ignores.
+    fn untracked(&self) -> Result<BTreeSet<Vec<u8>>, Problem> {
+        let arguments = ["ls-files", "--others", "--exclude-standard", "-z"];
+        Ok(split_nul(&read(&self.top, &mut self.command(&self.top, arguments))?).into_iter().collect())
     }
 
     /// Records files whose paths are relative to the top level.
@@ -245,6 +288,9 @@ impl Repository {
     }
 
     fn answer(&mut self, question: &Question) -> Result<Answer, Problem> {
+        if self.is_void {
+            return Err(Error::NoCommit { directory: self.top.display().to_string() }.into());
+        }
         let tree = if let Some(tree) = &self.tree {
             tree.clone()
         } else {
@@ -259,6 +305,11 @@ impl Repository {
         self.tree = Some(tree);
         Ok(Answer::Snapshot(snapshot))
     }
+}
+
+/// Whether a path goes on below a directory whose name it began with.
+fn is_below(rest: &[u8]) -> bool {
+    rest.starts_with(b"/")
 }
 
 /// Runs a command that reads names, each ended by a NUL, and whose failure is an error.

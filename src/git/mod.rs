@@ -31,9 +31,9 @@ mod template;
 mod tests;
 mod trees;
 
-pub use error::Error;
+pub use error::{Error, is_uncommitted};
 pub use extra_source::ExtraSource;
-pub use future::Future;
+pub use future::{Future, Untracked};
 pub use history::{Changed, End, Former, History, history};
 pub use locate::top_level;
 pub use name::ImageName;

@@ -87,25 +87,30 @@ impl Files {
     }
 }
 
+/// The directory of a package and those of its extra sources.
+pub(super) fn directories(workspace: &Workspace, id: PackageId) -> impl Iterator<Item = PathBuf> {
+    let directory = clean(&workspace.directory(id));
+    let entries = workspace.package(id).build.iter().flat_map(|build| &build.extra_sources);
+    let sources = entries.filter_map(|entry| entry.value.split_once(':'));
+    let sources: Vec<PathBuf> = sources.map(|(source, _)| clean(&directory.join(source))).collect();
+    std::iter::once(directory).chain(sources)
+}
+
+/// The real path of a directory; of one that is not there, the path itself.
+pub(super) fn real(directory: &Path) -> PathBuf {
+    directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
+}
+
 /// Which packages have the files of a directory in their tree.
 struct Directories(BTreeMap<PathBuf, Vec<(usize, Option<PathBuf>)>>);
 
 impl Directories {
     fn new(workspace: &Workspace) -> Self {
         let mut found: BTreeMap<PathBuf, Vec<(usize, Option<PathBuf>)>> = BTreeMap::new();
-        let mut add = |directory: PathBuf, package: PackageId| {
-            let real = directory.canonicalize().unwrap_or(directory);
-            found.entry(real).or_default().push((package.index(), None));
-        };
         for id in workspace.ids() {
-            let package = workspace.package(id);
-            let directory = clean(&workspace.directory(id));
-            for entry in package.build.iter().flat_map(|build| &build.extra_sources) {
-                if let Some((source, _)) = entry.value.split_once(':') {
-                    add(clean(&directory.join(source)), id);
-                }
+            for directory in directories(workspace, id) {
+                found.entry(real(&directory)).or_default().push((id.index(), None));
             }
-            add(directory, id);
         }
         for (directory, packages) in &mut found {
             let top = top_level(directory);

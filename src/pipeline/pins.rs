@@ -64,7 +64,7 @@ impl SurveyedPins {
     /// The pins of the packages that are meant, and of all image ymls.
     pub fn list(&self) -> Result<Vec<Pin>, Problem> {
         let Surveyed { workspace, tags, graph, .. } = &self.surveyed;
-        let committed = pins::committed(workspace, tags, &TagOptions::default(), &mut Future::new()?, false)?;
+        let committed = pins::committed(workspace, tags, &TagOptions::default(), &mut Future::new()?)?;
         let mut pins = if let Some(tags) = committed {
             let graph = graph::build(workspace, &tags, &workspace.config.platforms, &Platform::host());
             pins::list(workspace, &tags, &graph, &self.image_files)

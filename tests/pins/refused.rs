@@ -53,6 +53,51 @@ fn a_package_of_which_nothing_is_committed_is_untracked_as_a_whole() {
 }
 
 #[test]
+fn a_repository_without_a_commit_is_untracked_as_a_whole() {
+    let monorepo = files(&[("pkg/user/Dockerfile", "FROM linuxkit/new:old\n")]);
+    // A repository inside the other, with a package at its root.
+    monorepo.write("pkg/new/build.yml", "image: new\n");
+    monorepo.write("pkg/new/Dockerfile", "FROM scratch\n");
+    monorepo.write("pkg/new/.gitignore", "*.o\n");
+    monorepo.write("pkg/new/made.o", "ignored\n");
+    let inner = monorepo.path("pkg/new");
+    let inner = inner.to_str().unwrap();
+    monorepo.git(&["init", "--quiet", inner]);
+    let listed = monorepo.kitmake(&["pins"]).with_code(0);
+    assert!(listed.stdout.contains("linuxkit/new:old, but `pkg/new` has no tag"), "{}", listed.stdout);
+    let refused = monorepo.kitmake(&["pins", "fix"]).with_code(3);
+    assert!(refused.stderr.contains("`.gitignore`") && refused.stderr.contains("`Dockerfile`"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("made.o"), "{}", refused.stderr);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), "FROM linuxkit/new:old\n");
+
+    monorepo.kitmake(&["pins", "fix", "--include-untracked"]).with_code(0);
+    monorepo.git(&["-C", inner, "add", "--all"]);
+    let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+    monorepo.git(&[&["-C", inner], &identity[..], &["commit", "--quiet", "--message", "Begin"]].concat());
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/new:{}\n", tag(&monorepo, "pkg/new")));
+}
+
+#[test]
+fn a_package_of_which_only_a_part_was_added_is_refused_for_the_rest() {
+    let monorepo = files(&[("pkg/user/Dockerfile", "FROM linuxkit/new:old\n")]);
+    monorepo.write("pkg/new/build.yml", "image: new\n");
+    monorepo.write("pkg/new/Dockerfile", "FROM scratch\n");
+    monorepo.write("pkg/new-one/file", "of nobody\n");
+    monorepo.git(&["add", "pkg/new/build.yml"]);
+    let refused = monorepo.kitmake(&["pins", "fix"]).with_code(3);
+    assert!(refused.stderr.contains("tags of `pkg/new`: `pkg/new/Dockerfile`"), "{}", refused.stderr);
+    for other in ["pkg/new/build.yml", "pkg/new-one"] {
+        assert!(!refused.stderr.contains(other), "{}", refused.stderr);
+    }
+    let fixed = monorepo.kitmake(&["pins", "fix", "--include-untracked"]).with_code(0);
+    assert!(fixed.stderr.contains("the commit has to have `pkg/new/Dockerfile`, too"), "{}", fixed.stderr);
+    monorepo.git(&["add", "pkg/new"]);
+    monorepo.git(&["commit", "--quiet", "--all", "--message", "Add and fix"]);
+    monorepo.git(&["clean", "--quiet", "--force", "-d"]);
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/new:{}\n", tag(&monorepo, "pkg/new")));
+}
+
+#[test]
 fn a_package_that_was_added_and_not_committed_has_a_tag_already() {
     let monorepo = files(&[("pkg/user/Dockerfile", "FROM linuxkit/new:old\n")]);
     monorepo.write("pkg/new/build.yml", "image: new\n");

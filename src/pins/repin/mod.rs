@@ -23,7 +23,7 @@ use crate::graph;
 use crate::image::{Platform, Reference};
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::{PackageId, Workspace};
-use committed::untracked_pins;
+use committed::UntrackedFiles;
 use pass::Pass;
 use rewritten::rewritten;
 
@@ -118,12 +118,15 @@ pub struct Repinned {
 pub fn repin(request: &Request<'_>) -> Result<Repinned, Problem> {
     let Request { workspace, tags, options, .. } = *request;
     let mut future = Future::new()?;
-    let start = match request.dirty {
-        DirtyTags::Committed { include_untracked } => {
-            committed(workspace, tags, options, &mut future, include_untracked)?
+    let mut untracked = UntrackedFiles::default();
+    let mut start = None;
+    if let DirtyTags::Committed { include_untracked } = request.dirty {
+        untracked = UntrackedFiles::of(workspace, tags, &mut future)?;
+        if include_untracked {
+            untracked.add(&mut future)?;
         }
-        DirtyTags::Dirty => None,
-    };
+        start = committed(workspace, tags, options, &mut future)?;
+    }
     let start = start.unwrap_or_else(|| tags.clone());
     let graph = graph::build(workspace, &start, request.platforms, request.builder);
     let mut pins = list(workspace, &start, &graph, request.images);
@@ -137,13 +140,13 @@ pub fn repin(request: &Request<'_>) -> Result<Repinned, Problem> {
         .collect();
     let mut pass = Pass::new(request, &live, &files, start);
     pass.run(&mut future)?;
-    finish(pass, &pins)
+    finish(pass, &pins, &untracked)
 }
 
 /// What came of it; `pins` are those before.
-fn finish(mut pass: Pass<'_>, pins: &[Pin]) -> Result<Repinned, Problem> {
+fn finish(mut pass: Pass<'_>, pins: &[Pin], untracked: &UntrackedFiles) -> Result<Repinned, Problem> {
     let workspace = pass.request.workspace;
-    let to_be_added = untracked_pins(&pass)?;
+    let to_be_added = untracked.of_pinned(&pass)?;
     let mut changes: Vec<Change> = (pass.texts.iter())
         .map(|(&file, text)| {
             let PinFile { source, real, .. } = &pass.files.all[file];

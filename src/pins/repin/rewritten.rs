@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Rewrite;
 use crate::path::clean;
 use crate::pins::Kind;
-use crate::pins::files::Files;
+use crate::pins::files::{Files, directories, real};
 use crate::problem::{Problem, SourceFile};
 use crate::workspace::build_yml::Located;
 use crate::workspace::{Dockerfile, Workspace};
@@ -26,15 +26,18 @@ pub(super) fn rewritten(
         }
     }
     // Behind a link lies a file that other packages, or other extra sources, have by a path of their own.
-    let directories = directories(workspace);
+    let directories: BTreeSet<(PathBuf, PathBuf)> = (workspace.ids())
+        .flat_map(|id| directories(workspace, id))
+        .map(|directory| (directory.clone(), real(&directory)))
+        .collect();
     for (file, text) in texts {
-        let real = &files.all[*file].real;
+        let path = &files.all[*file].real;
         let text: Arc<str> = text.as_str().into();
         let inside = |(directory, real_directory): &(PathBuf, PathBuf)| {
-            real.strip_prefix(real_directory).ok().map(|inside| directory.join(inside))
+            path.strip_prefix(real_directory).ok().map(|inside| directory.join(inside))
         };
         new.rewritten.extend(directories.iter().filter_map(inside).map(|path| (path, text.clone())));
-        new.rewritten.insert(real.clone(), text);
+        new.rewritten.insert(path.clone(), text);
     }
     for package in &mut new.packages {
         if let Some(dockerfile) = &mut package.dockerfile
@@ -50,22 +53,6 @@ pub(super) fn rewritten(
         }
     }
     Ok(new)
-}
-
-/// The directories of packages and of their extra sources, each by the path that a package has for it and by its real one.
-fn directories(workspace: &Workspace) -> BTreeSet<(PathBuf, PathBuf)> {
-    let mut found = BTreeSet::new();
-    for id in workspace.ids() {
-        let directory = clean(&workspace.directory(id));
-        let entries = workspace.package(id).build.iter().flat_map(|build| &build.extra_sources);
-        let sources = entries.filter_map(|entry| entry.value.split_once(':'));
-        let sources: Vec<PathBuf> = sources.map(|(source, _)| clean(&directory.join(source))).collect();
-        for directory in std::iter::once(directory).chain(sources) {
-            let real = directory.canonicalize().unwrap_or_else(|_| directory.clone());
-            found.insert((directory, real));
-        }
-    }
-    found
 }
 
 /// Gives build args their new values; where they stand is still said of the file as it is on disk.
