@@ -236,4 +236,7 @@ fn stale_pins(out: &mut String, plan: &Plan, verbose: bool) {
     for row in aligned(rows) {
         let _ = writeln!(out, "  {row}");
     }
+    if !pins.is_empty() {
+        let _ = writeln!(out, "  `kitmake pins fix` writes the present tags, or says why it cannot");
+    }
 }

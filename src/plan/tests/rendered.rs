@@ -53,6 +53,7 @@ fn a_plan_is_its_steps_in_their_order_and_then_what_is_odd() {
             "  build, push, index  pkg/user linux/amd64     missing                             t/user:now",
             "stale pins: 1",
             "  pkg/alone/Dockerfile:1  t/tools:then  (tools/tools is now)",
+            "  `kitmake pins fix` writes the present tags, or says why it cannot",
             "outdated, made from other inputs: 1",
             "  pkg/there@linux/amd64  t/there:now  the registry was not asked which",
             "  `kitmake push --on-outdated rebuild` builds it again and replaces the published one",
@@ -147,7 +148,11 @@ fn many_stale_pins_are_told_by_what_they_name() {
     packages.push(Pkg::new("tools/base"));
     let mut world = World::new(packages);
     world.in_index(&"t/base:then".parse().unwrap(), &amd64(), None);
-    let pins = ["stale pins: 20", "  pkg/p00/Dockerfile:1 and 19 more  t/base:then  (tools/base is now)"];
+    let pins = [
+        "stale pins: 20",
+        "  pkg/p00/Dockerfile:1 and 19 more  t/base:then  (tools/base is now)",
+        "  `kitmake pins fix` writes the present tags, or says why it cannot",
+    ];
     assert_eq!(lines(&notes(&world.plan())), pins);
     let all = text(&world.plan(), true);
     assert_eq!(all.matches("t/base:then").count(), 20, "{all}");
