@@ -393,6 +393,39 @@ fn an_unknown_revision_is_a_usage_error_and_a_shallow_clone_says_what_to_fetch()
 }
 
 #[test]
+fn what_a_partial_clone_lacks_and_cannot_fetch_is_an_error_and_never_unchanged() {
+    let monorepo = changed();
+    monorepo.write("kitmake.yml", "packages: {pkg/other: {exclude: ['*.tmp']}}\n");
+    monorepo.write("pkg/lib/build.yml", "org: t\nimage: lib\n");
+    monorepo.commit("Change what is read");
+    monorepo.git(&["config", "uploadpack.allowFilter", "true"]);
+    monorepo.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let beside = monorepo.root().parent().unwrap().to_owned();
+    let (url, away) = (format!("file://{}", monorepo.root().display()), beside.join("away"));
+    for (filter, missing) in [("blob:none", "before:pkg/lib/build.yml"), ("tree:0", "before^{tree}")] {
+        let clone = beside.join(filter.replace(':', "-"));
+        let clone = clone.to_str().unwrap();
+        monorepo.git(&["clone", "--quiet", "--filter", filter, &url, clone]);
+        let affected = || monorepo.kitmake_command(&["-C", clone, "affected", "--since", "before"]);
+        let selected = || monorepo.kitmake_command(&["-C", clone, "deps", "[before]"]);
+        let id = monorepo.git(&["rev-parse", missing]);
+        fs::rename(monorepo.root(), &away).unwrap();
+        for mut command in [affected(), selected()] {
+            let said = refused(output(command.current_dir(&away)), 4, "git::missing_object");
+            assert!(said.contains(&id) && said.contains("`before`"), "{filter}: {said}");
+            assert!(said.contains("`git fetch --refetch --no-filter`"), "{said}");
+        }
+        // With the remote it is fetched by itself; what the help says fetches everything beforehand.
+        fs::rename(&away, monorepo.root()).unwrap();
+        monorepo.git(&["-C", clone, "fetch", "--quiet", "--refetch", "--no-filter"]);
+        let expected = monorepo.kitmake(&["affected", "--since", "before"]).with_code(0).stdout;
+        fs::rename(monorepo.root(), &away).unwrap();
+        assert_eq!(output(affected().current_dir(&away)).with_code(0).stdout, expected, "{filter}");
+        fs::rename(&away, monorepo.root()).unwrap();
+    }
+}
+
+#[test]
 fn line_ends_that_git_converts_are_no_change() {
     let monorepo = Monorepo::with_files(&[
         (".gitattributes", "Dockerfile text eol=crlf\n"),

@@ -341,8 +341,8 @@ pub enum Error {
         other: String,
     },
 
-    /// A file that is needed was left out when the repository was cloned.
-    #[error("this clone lacks the object {id}, which has to be read")]
+    /// A file or directory that is needed was left out when the repository was cloned.
+    #[error("this clone lacks {what}, which is the object {id}{}", and_more(*others))]
     #[diagnostic(
         code(git::missing_object),
         help(
@@ -351,8 +351,12 @@ pub enum Error {
         )
     )]
     MissingObject {
+        /// What the object is.
+        what: String,
         /// The object.
         id: String,
+        /// How many more are known to be missing.
+        others: usize,
     },
 
     /// The image of a package is printed as it is, but cannot be used as a reference.
@@ -369,7 +373,20 @@ pub enum Error {
     },
 }
 
+fn and_more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(", and {others} more") }
+}
+
 impl Error {
+    /// Why the files of `revision` cannot be listed, if that is an object which this clone lacks: git names it.
+    pub(super) fn missing_tree(revision: &str, stderr: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(stderr);
+        let is_id = |word: &&str| matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let last = text.lines().rfind(|line| line.starts_with("fatal: "))?;
+        let id = last.split(|letter: char| !letter.is_ascii_alphanumeric()).find(is_id)?;
+        Some(Self::MissingObject { what: format!("a directory of `{revision}`"), id: id.to_owned(), others: 0 })
+    }
+
     pub(super) fn workshop(error: &std::io::Error) -> Self {
         Self::Workshop { reason: error.to_string() }
     }

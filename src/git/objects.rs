@@ -1,8 +1,11 @@
 //! The objects of a repository, read by id through one git process for as long as they are needed.
+//!
+//! A partial clone fetches by itself what it lacks. Where it cannot, git ends; another process goes on without fetching, so
+//! that nobody waits for the remote again and all that is missing becomes known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,50 +19,79 @@ pub(super) struct Objects(Mutex<Asked>);
 
 #[derive(Debug)]
 struct Asked {
+    directory: PathBuf,
     child: Child,
     /// Gone when the process is to end.
     batch: Option<Batch>,
     known: BTreeMap<String, Arc<[u8]>>,
-    /// Ids that the repository should have and has not.
-    missing: BTreeSet<String>,
+    /// What the repository should have and has not: what it is, and its id.
+    missing: BTreeMap<String, String>,
 }
 
 impl Objects {
     /// The objects of the repository at `directory`.
     pub(super) fn of(directory: &Path) -> Result<Self, Problem> {
-        let mut git = command(directory, ["cat-file", "--batch"]);
-        git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = git.spawn().map_err(|error| cannot_run(&error))?;
-        let batch = Batch::new(&mut child).map_err(|error| cannot_run(&error))?;
-        let asked = Asked { child, batch: Some(batch), known: BTreeMap::new(), missing: BTreeSet::new() };
-        Ok(Self(Mutex::new(asked)))
+        let (child, batch) = start(directory, true).map_err(|error| cannot_run(&error))?;
+        let (known, missing) = (BTreeMap::new(), BTreeMap::new());
+        let directory = directory.to_owned();
+        Ok(Self(Mutex::new(Asked { directory, child, batch: Some(batch), known, missing })))
     }
 
-    /// The bytes of an object.
-    pub(super) fn read(&self, id: &str) -> io::Result<Arc<[u8]>> {
+    /// The bytes of an object; `what` says what it is, should it be missing.
+    pub(super) fn read(&self, id: &str, what: impl FnOnce() -> String) -> io::Result<Arc<[u8]>> {
         let asked = &mut *self.lock();
         if let Some(content) = asked.known.get(id) {
             return Ok(content.clone());
         }
-        let answer = asked.batch.as_mut().map(|batch| batch.ask(&[id.to_owned()])).transpose()?;
-        let Some(object) = answer.and_then(|mut objects| objects.pop().flatten()) else {
-            asked.missing.insert(id.to_owned());
-            return Err(io::Error::other("the clone lacks its content"));
-        };
-        let content: Arc<[u8]> = object.content.into();
-        asked.known.insert(id.to_owned(), content.clone());
-        Ok(content)
+        match asked.ask(id) {
+            Ok(Some(content)) => {
+                asked.known.insert(id.to_owned(), content.clone());
+                Ok(content)
+            }
+            answer => {
+                asked.missing.insert(what(), id.to_owned());
+                Err(answer.err().unwrap_or_else(|| io::Error::other("the clone lacks its content")))
+            }
+        }
     }
 
-    /// The first object that was asked for and is not in this clone.
-    pub(super) fn first_missing(&self) -> Option<String> {
-        self.lock().missing.first().cloned()
+    /// Of what was asked for and is not in this clone: what the first is, its id, and how many there are beside it.
+    pub(super) fn missing(&self) -> Option<(String, String, usize)> {
+        let asked = self.lock();
+        let (what, id) = asked.missing.first_key_value()?;
+        Some((what.clone(), id.clone(), asked.missing.len() - 1))
     }
 
     /// What one thread has learned is whole, even if it stopped thereafter.
     fn lock(&self) -> MutexGuard<'_, Asked> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Asked {
+    fn ask(&mut self, id: &str) -> io::Result<Option<Arc<[u8]>>> {
+        let Some(batch) = &mut self.batch else { return Err(io::Error::other("git has ended")) };
+        let answer = batch.ask(&[id.to_owned()]);
+        if answer.is_err() {
+            self.batch = None;
+            let _ = self.child.wait();
+            let (child, batch) = start(&self.directory, false)?;
+            (self.child, self.batch) = (child, Some(batch));
+        }
+        Ok(answer?.pop().flatten().map(|object| object.content.into()))
+    }
+}
+
+/// A process that is asked for objects, and may fetch what a partial clone lacks.
+fn start(directory: &Path, may_fetch: bool) -> io::Result<(Child, Batch)> {
+    let mut git = command(directory, ["cat-file", "--batch"]);
+    git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    if !may_fetch {
+        git.env("GIT_NO_LAZY_FETCH", "1");
+    }
+    let mut child = git.spawn()?;
+    let batch = Batch::new(&mut child)?;
+    Ok((child, batch))
 }
 
 impl Drop for Objects {

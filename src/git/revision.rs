@@ -10,10 +10,11 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::Arc;
 
 use super::objects::Objects;
-use super::process::{command, read};
+use super::process::{command, failed, read, run};
 use super::snapshot::{Snapshot, read_commit};
 use super::trees::Tree;
 use super::{Commit, Error};
@@ -53,8 +54,12 @@ impl Repository {
     /// The files at a revision: a commit, or what names one.
     pub fn at(&self, revision: &str) -> Result<Revision, Problem> {
         let commit = self.commit(revision)?;
-        let listing =
-            read(&self.top, &mut command(&self.top, ["ls-tree", "-r", "-t", "-z", "--full-tree", &commit.id]))?;
+        let mut list = command(&self.top, ["ls-tree", "-r", "-t", "-z", "--full-tree", &commit.id]);
+        let Output { status, stdout: listing, stderr } = run(&mut list)?;
+        if !status.success() {
+            let missing = Error::missing_tree(revision, &stderr);
+            return Err(missing.map_or_else(|| failed(&self.top, &list, &stderr), Problem::from));
+        }
         let mut entries = BTreeMap::new();
         for line in listing.split(|&byte| byte == 0) {
             // `MODE TYPE ID`, a tab, the path.
@@ -72,7 +77,7 @@ impl Repository {
             entries.insert(line[tab + 1..].to_vec(), Entry { kind, id: id.to_owned() });
         }
         // The first line of a commit is `tree ID`.
-        let header = self.objects.read(&commit.id).unwrap_or_default();
+        let header = self.objects.read(&commit.id, || format!("the commit `{revision}`")).unwrap_or_default();
         let tree = header.strip_prefix(b"tree ").and_then(|rest| rest.split(|&byte| byte == b'\n').next());
         let tree = String::from_utf8_lossy(tree.unwrap_or_default()).into_owned();
         let (name, top, objects) = (revision.to_owned(), self.top.clone(), self.objects.clone());
@@ -82,7 +87,7 @@ impl Repository {
     /// Where two revisions began to differ.
     pub fn merge_base(&self, one: &str, other: &str) -> Result<String, Problem> {
         let (first, second) = (self.commit(one)?, self.commit(other)?);
-        let output = super::process::run(&mut command(&self.top, ["merge-base", &first.id, &second.id]))?;
+        let output = run(&mut command(&self.top, ["merge-base", &first.id, &second.id]))?;
         let base = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if !output.status.success() || base.is_empty() {
             if self.shallow {
@@ -95,9 +100,9 @@ impl Repository {
 
     /// Fails if something was read that this clone does not have.
     pub fn check_complete(&self) -> Result<(), Problem> {
-        match self.objects.first_missing() {
+        match self.objects.missing() {
             None => Ok(()),
-            Some(id) => Err(Error::MissingObject { id }.into()),
+            Some((what, id, others)) => Err(Error::MissingObject { what, id, others }.into()),
         }
     }
 
@@ -239,6 +244,11 @@ impl Revision {
         path.strip_prefix(&self.top).ok().map(|inside| inside.as_os_str().as_bytes().to_vec())
     }
 
+    /// The bytes of the file or link at a path.
+    fn content_of(&self, path: &[u8], entry: &Entry) -> io::Result<Arc<[u8]>> {
+        self.objects.read(&entry.id, || format!("`{}` at `{}`", String::from_utf8_lossy(path), self.name))
+    }
+
     /// Follows links: the path relative to the top level and what is there, which for the top level is nothing.
     fn resolve(&self, path: &Path) -> Option<(Vec<u8>, Option<&Entry>)> {
         let inside = path.strip_prefix(&self.top).ok()?.as_os_str().as_bytes();
@@ -270,7 +280,7 @@ impl Revision {
             if links > MOST_LINKS {
                 return None;
             }
-            let target = self.objects.read(&entry.id).ok()?;
+            let target = self.content_of(&next, entry).ok()?;
             let target = match Path::new(OsStr::from_bytes(&target)).strip_prefix(&self.top) {
                 Ok(inside) => {
                     at.clear();
@@ -292,8 +302,8 @@ impl Files for Revision {
     fn read(&self, path: &Path) -> io::Result<String> {
         match self.resolve(path) {
             None => Err(io::ErrorKind::NotFound.into()),
-            Some((_, Some(entry))) if matches!(entry.kind, Kind::File | Kind::Executable) => {
-                let content = self.objects.read(&entry.id)?;
+            Some((at, Some(entry))) if matches!(entry.kind, Kind::File | Kind::Executable) => {
+                let content = self.content_of(&at, entry)?;
                 String::from_utf8(content.to_vec()).map_err(|_| io::ErrorKind::InvalidData.into())
             }
             Some(_) => Err(io::Error::other("it is no file")),

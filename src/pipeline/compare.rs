@@ -190,11 +190,13 @@ impl State {
         chosen: &[PackageName],
     ) -> Result<Self, Problem> {
         let revision = Arc::new(repository.at(name)?);
-        let unreadable = |problem: Problem| Unreadable {
-            revision: name.to_owned(),
-            problem: problem.to_string(),
-            help: problem.diagnostic().help().map(|help| help.to_string()).unwrap_or_default(),
-            class: problem.class(),
+        let unreadable = |problem: Problem| -> Problem {
+            // What was left out of the clone is no fault of what is written there.
+            repository.check_complete().err().unwrap_or_else(|| {
+                let help = problem.diagnostic().help().map(|help| help.to_string()).unwrap_or_default();
+                let (revision, class) = (name.to_owned(), problem.class());
+                Unreadable { revision, problem: problem.to_string(), help, class }.into()
+            })
         };
         let mut workspace = workspace::read_from(revision.clone(), root.to_owned(), options).map_err(unreadable)?;
         let is_chosen = |id: &PackageId| chosen.contains(&workspace.package(*id).name);
