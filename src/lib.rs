@@ -31,7 +31,8 @@
 //! quick, and [`durations`] what is remembered to tell how long it takes. Two modules are vocabulary for all of them:
 //! [`image`] (references and platforms as in the OCI specifications) and [`problem`] (what is wrong, where, what to do, and
 //! which exit code it means). Small tools that several stages share: [`secret`] (text that is shown nowhere), [`excludes`]
-//! (patterns that keep files out of a context), `path` (paths by their text), `hex`, and `process` (how git is started).
+//! (patterns that keep files out of a context), `path` (paths by their text), `wording` (how texts count
+//! and stand in columns), `hex`, and `process` (how git is started).
 
 pub mod affected;
 pub mod builder;
@@ -60,4 +61,5 @@ pub mod secret;
 pub mod settings;
 pub mod signature;
 pub mod trust;
+mod wording;
 pub mod workspace;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Affected, Change, Follower, Reason, StalePin};
+use crate::wording::columns;
 use crate::workspace::PackageName;
 
 /// The version of the JSON form: it changes when a field changes its meaning or goes away.
@@ -78,12 +79,12 @@ pub fn text(affected: &Affected, since: Named<'_>, all: bool) -> String {
         let reasons: Vec<String> = change.reasons.iter().map(sentence).collect();
         [change.name.to_string(), reasons.join("; "), String::new()]
     });
-    table(&mut text, rows.collect());
+    table(&mut text, &rows.collect::<Vec<_>>());
     if !affected.followers.is_empty() {
         let _ = writeln!(text, "built on them by a pin that stays right: {}", affected.followers.len());
     }
     let rows = affected.followers.iter().map(|it| [it.name.to_string(), format!("on {}", it.on), String::new()]);
-    table(&mut text, rows.collect());
+    table(&mut text, &rows.collect::<Vec<_>>());
     if !affected.stale.is_empty() {
         let _ = writeln!(text, "pins that went stale: {}", stale_places(affected));
     }
@@ -98,7 +99,7 @@ pub fn text(affected: &Affected, since: Named<'_>, all: bool) -> String {
             None => rows.push([pin.name.to_string(), at, said]),
         }
     }
-    table(&mut text, rows);
+    table(&mut text, &rows);
     text
 }
 
@@ -140,11 +141,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// Rows with aligned columns.
-fn table(text: &mut String, rows: Vec<[String; 3]>) {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let (first, second) = (width(0), width(1));
-    for [a, b, c] in rows {
-        let line = format!("  {a:<first$}  {b:<second$}  {c}");
-        let _ = writeln!(text, "{}", line.trim_end());
+fn table(text: &mut String, rows: &[[String; 3]]) {
+    for line in columns(rows) {
+        let _ = writeln!(text, "  {line}");
     }
 }

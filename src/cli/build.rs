@@ -18,6 +18,7 @@ use crate::plan::{self, IdleReason, Node, Plan, State, Step};
 use crate::report::{self, Left};
 use crate::run::{self, Executor, Logs};
 use crate::settings::Environment;
+use crate::wording::counted;
 
 /// Arguments of `build` and `push`.
 #[derive(Debug, Args)]
@@ -101,9 +102,8 @@ fn nothing_to_do(plan: &Plan) -> String {
     }
     match plan::stale_pin_count(plan) {
         0 => {}
-        1 => line.push_str("; 1 stale pin"),
         pins => {
-            let _ = write!(line, "; {pins} stale pins");
+            let _ = write!(line, "; {}", counted(pins, "stale pin"));
         }
     }
     line.push('\n');

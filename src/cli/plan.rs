@@ -14,6 +14,7 @@ use crate::plan;
 use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
 use crate::settings::{Settings, selectors_or};
+use crate::wording::counted;
 use crate::workspace::Faulty;
 
 /// Arguments of `plan`.
@@ -113,9 +114,12 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
         output.say(&format!("durations of earlier runs: {}\n", prepared.durations.file().display()));
     }
     if let Some(pipeline::Rewritten { pins, files, .. }) = &prepared.surveyed.rewrites {
-        let pins = if *pins == 1 { "1 pin".to_owned() } else { format!("{pins} pins") };
-        let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-        output.say(&format!("as if {pins} in {files} had been brought up to date\n"));
+        output.say(&match *pins {
+            0 => "all pins are up to date\n".to_owned(),
+            pins => {
+                format!("as if {} in {} had been brought up to date\n", counted(pins, "pin"), counted(*files, "file"))
+            }
+        });
     }
     if !prepared.also_published.is_empty() {
         let workspace = &prepared.surveyed.workspace;

@@ -6,6 +6,7 @@ use super::data::{Arrow, Look, Node, Page, Pin, Tone};
 use crate::git::{Dirt, PackageTag, Tags};
 use crate::graph::render::{lines, problems, shown};
 use crate::graph::{Edge, Graph, State};
+use crate::wording::counted;
 use crate::workspace::{PackageId, Workspace};
 
 /// The worst first.
@@ -40,7 +41,7 @@ pub fn of_graph(graph: &Graph, workspace: &Workspace, tags: &Tags, selected: Opt
     let arrows = scene.arrows();
     Page {
         title: format!("{} – dependency graph", scene.repository()),
-        summary: format!("{}, {}", count(nodes.len(), "package"), count(arrows.len(), "dependency")),
+        summary: format!("{}, {}", counted(nodes.len(), "package"), counted(arrows.len(), "dependency")),
         problems: Vec::new(),
         looks: LOOKS.to_vec(),
         nodes,
@@ -59,15 +60,6 @@ fn look(scene: &Scene<'_>, id: PackageId) -> &'static str {
         "stale"
     } else {
         "current"
-    }
-}
-
-/// `1 package`, `2 packages`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {noun}s"),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{Look, Node, OnPlatform, Page, Tone};
-use super::graph::{Scene, count};
+use super::graph::Scene;
 use crate::git::Tags;
 use crate::graph::Graph;
 use crate::plan::{self, IdleReason, Plan, State};
 use crate::problem::Problem;
 use crate::run::Expected;
+use crate::wording::counted;
 use crate::workspace::{PackageId, Workspace};
 
 /// The page of a plan: its packages, what lies between them, and how long it is expected to take.
@@ -25,7 +26,7 @@ pub fn of_plan(plan: &Plan, expected: Option<&Expected>, graph: &Graph, workspac
     let text = plan::text(plan, false);
     let headline = text.lines().next().map(str::to_owned);
     let expected = expected.map(|expected| expected.line(plan).trim_end().to_owned());
-    let packages = count(nodes.len(), "package");
+    let packages = counted(nodes.len(), "package");
     Page {
         title: format!("{} – plan", scene.repository()),
         summary: [Some(packages), headline, expected].into_iter().flatten().collect::<Vec<_>>().join("; "),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::image::Platform;
 use crate::plan::{self, Action, Plan, Step, StepIndex};
+use crate::wording::counted;
 
 /// Names of a path that are shown before it is cut in the middle.
 const NAMES: usize = 8;
@@ -51,7 +52,7 @@ impl Expected {
     #[must_use]
     pub fn line(&self, plan: &Plan) -> String {
         let (total, at_least) = (rough(self.total), rough(self.at_least));
-        let jobs = if self.jobs == 1 { "1 job".to_owned() } else { format!("{} jobs", self.jobs) };
+        let jobs = counted(self.jobs, "job");
         let mut line = format!("expected: about {total} with {jobs}");
         if total != at_least {
             let _ = write!(line, ", at least {at_least}");

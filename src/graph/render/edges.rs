@@ -1,11 +1,10 @@
 //! Single edges, one per line or as a list for programs.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::JsonEdge;
 use crate::graph::{Edge, State};
+use crate::wording::columns;
 use crate::workspace::Workspace;
 
 /// The version of [`EdgesJson`]: it changes when a field changes its meaning or goes away.
@@ -30,13 +29,7 @@ pub fn edges_json<'a>(workspace: &'a Workspace, edges: &[&'a Edge]) -> EdgesJson
 #[must_use]
 pub fn edges_text(workspace: &Workspace, edges: &[&Edge]) -> String {
     let rows: Vec<[String; 4]> = edges.iter().map(|edge| row(workspace, edge)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let (first, second, third) = (width(0), width(1), width(2));
-    let mut text = String::new();
-    for [from, to, kind, place] in &rows {
-        let _ = writeln!(text, "{from:<first$}  {to:<second$}  {kind:<third$}  {place}");
-    }
-    text
+    columns(&rows).map(|line| line + "\n").collect()
 }
 
 fn row(workspace: &Workspace, edge: &Edge) -> [String; 4] {

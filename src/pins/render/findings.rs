@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{VERSION, pin_json, place, plural, said, table, together};
+use super::{VERSION, pin_json, place, said, table, together};
 use crate::image::Reference;
 use crate::pins::{Checked, FindingKind, Pin, State, Wrong};
+use crate::wording::counted;
 use crate::workspace::Workspace;
 
 /// What is wrong, one line for each pin; without `verbose` one for all of which the same is to be said, if they are many.
@@ -19,7 +20,7 @@ pub fn findings_text(checked: &Checked, pins: &[Pin], workspace: &Workspace, ver
             [kinds.join(", "), place(wrong.pin), what(wrong, workspace)]
         })
         .collect();
-    let (all, found) = (plural(pins.len(), "pin"), plural(rows.len(), "finding"));
+    let (all, found) = (counted(pins.len(), "pin"), counted(rows.len(), "finding"));
     if rows.is_empty() {
         return format!("no findings in {all}\n");
     }
@@ -56,7 +57,7 @@ fn tags(pins: &[&Pin], that: Option<&Reference>) -> String {
         let named = if that.as_deref() == Some(reference) { "that" } else { reference };
         match pins[..] {
             [pin] => format!("{named} ({})", place(pin)),
-            _ => format!("{named} ({})", plural(pins.len(), "pin")),
+            _ => format!("{named} ({})", counted(pins.len(), "pin")),
         }
     });
     each.collect::<Vec<_>>().join(", ")

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{place, plural, table};
+use super::{place, table};
 use crate::pins::{Kept, KeptReason, Pin, Repinned, State};
+use crate::wording::counted;
 use crate::workspace::{PackageId, Workspace};
 
 /// What a fix changes: one line for each package whose tag is carried on, or for each pin if `verbose`.
@@ -23,7 +24,7 @@ pub fn fixed_text(repinned: &Repinned, verbose: bool) -> String {
             let package = workspace.package(rewrite.package).name.to_string();
             *counts.entry((package, rewrite.to.to_string())).or_default() += 1;
         }
-        rows.extend(counts.into_iter().map(|((package, to), count)| [package, plural(count, "pin"), to]));
+        rows.extend(counts.into_iter().map(|((package, to), count)| [package, counted(count, "pin"), to]));
     }
     table(&rows)
 }
@@ -54,8 +55,8 @@ pub fn outcome_text(repinned: &Repinned, dry_run: bool) -> String {
         text.push_str("nothing to rewrite\n");
         return text;
     }
-    let pins = plural(repinned.rewrites.len(), "pin");
-    let files = plural(repinned.changes.len(), "file");
+    let pins = counted(repinned.rewrites.len(), "pin");
+    let files = counted(repinned.changes.len(), "file");
     let verb = if dry_run { "would rewrite" } else { "rewrote" };
     let _ = writeln!(text, "{verb} {pins} in {files}; they are right once all changes to tracked files are committed");
     for name in &repinned.to_be_added {

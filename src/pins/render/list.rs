@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{VERSION, pin_json, place, plural, said, table, together};
+use super::{VERSION, pin_json, place, said, table, together};
 use crate::pins::{Pin, State};
+use crate::wording::counted;
 use crate::workspace::Workspace;
 
 /// All pins. Unless `verbose`, those that are as they should be, and those that name nothing here, are counted by reference,
@@ -27,7 +28,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
             *counts.entry((pin.state.name(), &pin.reference)).or_default() += 1;
         }
         let counted = |((state, reference), count): ((&str, &str), usize)| {
-            [state.to_owned(), plural(count, "pin"), reference.to_owned()]
+            [state.to_owned(), counted(count, "pin"), reference.to_owned()]
         };
         rows.extend(counts.into_iter().map(counted));
     }
@@ -40,7 +41,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
         }
     }
     let files: BTreeSet<&str> = pins.iter().map(|pin| pin.file.as_str()).collect();
-    let (all, files) = (plural(pins.len(), "pin"), plural(files.len(), "file"));
+    let (all, files) = (counted(pins.len(), "pin"), counted(files.len(), "file"));
     let colon = if summary.is_empty() { "" } else { ": " };
     let _ = writeln!(text, "{all} in {files}{colon}{}{more}", summary.join(", "));
     text

@@ -11,11 +11,11 @@ mod fixed;
 mod list;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::{Pin, State};
+use crate::wording::columns;
 use crate::workspace::Workspace;
 
 pub use findings::{findings_json, findings_text, needless_text, not_asked_text};
@@ -95,18 +95,7 @@ fn together(rows: Vec<[String; 3]>) -> (Vec<[String; 3]>, &'static str) {
     (alike.into_iter().map(row).collect(), if is_less { "; -v lists all of them" } else { "" })
 }
 
-/// `1 pin`, `2 pins`
-pub(super) fn plural(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Rows in columns two blanks apart; the last is as long as it is.
+/// Rows in columns, a line each.
 pub(super) fn table(rows: &[[String; 3]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (first, second) = (width(0), width(1));
-    let mut text = String::new();
-    for [a, b, c] in rows {
-        let _ = writeln!(text, "{a:first$}  {b:second$}  {c}");
-    }
-    text
+    columns(rows).map(|line| line + "\n").collect()
 }

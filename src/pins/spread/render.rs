@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::super::render::{plural, table};
+use super::super::render::table;
 use super::{Cause, Place, Rebuilt, Spread};
+use crate::wording::counted;
 
 /// The version of the JSON form: it changes when a field changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;
@@ -23,9 +24,9 @@ pub fn text(spread: &Spread, verbose: bool) -> String {
     let assumed = named(&mut spread.assumed.iter().map(ToString::to_string), spread.assumed.len());
     let pins = match spread.pins.len() {
         0 => "nothing".to_owned(),
-        pins => format!("{} in {}", plural(pins, "place"), plural(spread.files, "file")),
+        pins => format!("{} in {}", counted(pins, "place"), counted(spread.files, "file")),
     };
-    let (packages, levels) = (plural(spread.packages.len(), "package"), plural(levels, "level"));
+    let (packages, levels) = (counted(spread.packages.len(), "package"), counted(levels, "level"));
     let mut text = format!("a change of {assumed} rebuilds {packages} in {levels} and re-pins {pins}\n");
     if verbose || spread.packages.len() <= LISTED {
         let rows: Vec<[String; 3]> = spread.packages.iter().flat_map(|package| rows(package, verbose)).collect();
@@ -33,14 +34,14 @@ pub fn text(spread: &Spread, verbose: bool) -> String {
     } else {
         let row = |packages: &[Rebuilt]| {
             let names = named(&mut packages.iter().map(called), packages.len());
-            [format!("level {}", packages[0].level), plural(packages.len(), "package"), names]
+            [format!("level {}", packages[0].level), counted(packages.len(), "package"), names]
         };
         let rows: Vec<[String; 3]> = spread.packages.chunk_by(|a, b| a.level == b.level).map(row).collect();
         text += &table(&rows);
         text += "-v lists each with its reasons\n";
     }
     if !spread.left.is_empty() {
-        let _ = writeln!(text, "{} would go stale and cannot be re-pinned:", plural(spread.left.len(), "pin"));
+        let _ = writeln!(text, "{} would go stale and cannot be re-pinned:", counted(spread.left.len(), "pin"));
         let row = |place: &Place, why: &str| {
             [format!("  {}:{}", place.file, place.line), place.reference.clone(), why.to_owned()]
         };
@@ -57,7 +58,7 @@ fn rows(package: &Rebuilt, verbose: bool) -> Vec<[String; 3]> {
         return package.causes.iter().map(|cause| [level.clone(), called(package), sentence(cause)]).collect();
     }
     let more = package.causes.len() - 1;
-    let more = if more == 0 { String::new() } else { format!(", and {}", plural(more, "other reason")) };
+    let more = if more == 0 { String::new() } else { format!(", and {}", counted(more, "other reason")) };
     vec![[level, called(package), format!("{}{more}", sentence(&package.causes[0]))]]
 }
 

@@ -73,7 +73,7 @@ pub(super) fn overwritten(out: &mut String, plan: &Plan) {
             let _ = write!(platforms, "{comma}{}", node.platform);
         }
     }
-    list(out, "published tags that are overwritten", rows.len(), rows.into_values().collect());
+    list(out, "published tags that are overwritten", rows.len(), &rows.into_values().collect::<Vec<_>>());
 }
 
 /// The step that writes the index of a node's package.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words::plural;
 use crate::image::Platform;
 use crate::plan::Plan;
 use crate::plan::step::{Step, StepIndex, StepKind};
+use crate::wording::counted;
 
 /// The builds of a plan by their causes.
 pub(super) struct Roots {
@@ -95,6 +95,6 @@ impl Roots {
     pub(super) fn pulled_in_by(&self, step: &Step) -> String {
         let built = step.node.filter(|_| step.kind() == StepKind::Build);
         let packages = built.and_then(|node| self.pulled_in.get(&node));
-        packages.map(|&packages| format!(" -> {}", plural(packages, "package"))).unwrap_or_default()
+        packages.map(|&packages| format!(" -> {}", counted(packages, "package"))).unwrap_or_default()
     }
 }

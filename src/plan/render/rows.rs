@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::roots::Roots;
-use super::words::{plural, why_built};
+use super::words::why_built;
 use crate::plan::Plan;
 use crate::plan::node::Reason;
 use crate::plan::step::{Action, Step, StepKind};
+use crate::wording::{columns, counted};
 
 /// Lines that are listed one by one without being asked to; more are told by their causes.
 const LISTED: usize = 12;
@@ -50,7 +51,7 @@ pub(super) fn steps(out: &mut String, plan: &Plan, verbose: bool) {
     };
     let width = lines.iter().map(|line| line.verbs.len()).max().unwrap_or_default();
     let cells: Vec<[String; 3]> = lines.iter_mut().map(|line| std::mem::take(&mut line.cells)).collect();
-    for (line, row) in lines.iter().zip(aligned(cells)) {
+    for (line, row) in lines.iter().zip(columns(&cells)) {
         let _ = writeln!(out, "  {:<width$}  {row}", line.verbs);
         names(out, width + 4, &line.names);
     }
@@ -92,7 +93,7 @@ fn causes(plan: &Plan, rows: &[Row<'_>], roots: &Roots) -> Vec<Line> {
         let row = rows.iter().find(|row| row.step.id == step.id);
         lines.push(Line {
             verbs: row.map(|row| row.verbs.clone()).unwrap_or_default(),
-            cells: [what, why(plan, step), format!("-> {}", plural(root.dependents, "package"))],
+            cells: [what, why(plan, step), format!("-> {}", counted(root.dependents, "package"))],
             names: Vec::new(),
         });
     }
@@ -104,7 +105,7 @@ fn causes(plan: &Plan, rows: &[Row<'_>], roots: &Roots) -> Vec<Line> {
     }
     for ((_, verbs, why, noun), mut together) in alike {
         let one = if together.len() == 1 { together.pop_first() } else { None };
-        let what = one.unwrap_or_else(|| plural(together.len(), noun));
+        let what = one.unwrap_or_else(|| counted(together.len(), noun));
         lines.push(Line {
             verbs: verbs.to_owned(),
             cells: [what, why, String::new()],
@@ -135,13 +136,6 @@ fn names(out: &mut String, indent: usize, names: &[String]) {
     if !line.is_empty() {
         let _ = writeln!(out, "{:indent$}{line}", "");
     }
-}
-
-/// Rows as lines with aligned columns.
-pub(super) fn aligned(rows: Vec<[String; 3]>) -> impl Iterator<Item = String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let (first, second) = (width(0), width(1));
-    rows.into_iter().map(move |[a, b, c]| format!("{a:<first$}  {b:<second$}  {c}").trim_end().to_owned())
 }
 
 /// Why a step is in the plan, in few words.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::published::{outdated, overwritten, unpublished};
-use super::rows::{aligned, steps};
+use super::rows::steps;
 use super::unknown::{unasked, unknown};
-use super::words::{place_names, plural, sentence};
+use super::words::{place_names, sentence};
 use crate::plan::Plan;
 use crate::plan::files::{thousands, together};
 use crate::plan::node::{Idle, IdleReason, Node, Reason, State};
 use crate::plan::step::{Step, StepKind};
+use crate::wording::{columns, counted};
 
 /// More stale pins than this are told by what they name.
 const PINS: usize = 8;
@@ -23,7 +24,7 @@ pub fn text(plan: &Plan, verbose: bool) -> String {
     let present = |node: &&Node| node.state.is_there();
     let there = counts(plan);
     if !plan.problems.is_empty() {
-        let _ = writeln!(out, "no plan: {}; {there}", plural(plan.problems.len(), "problem"));
+        let _ = writeln!(out, "no plan: {}; {there}", counted(plan.problems.len(), "problem"));
     } else if plan.steps.is_empty() {
         let _ = writeln!(out, "nothing to do: {there}");
     } else {
@@ -47,7 +48,7 @@ fn counts(plan: &Plan) -> String {
     let count = |state| plan.nodes.iter().filter(|node| node.state == state).count();
     let there = plan.nodes.iter().filter(|node| node.state.is_there()).count();
     let somewhere = plan.nodes.len() - count(State::NotBuiltHere);
-    let mut text = format!("{there} of {} present", plural(somewhere, "node"));
+    let mut text = format!("{there} of {} present", counted(somewhere, "node"));
     for (state, words) in [
         (State::UnknownOrigin, "of unknown origin"),
         (State::Outdated, "outdated"),
@@ -100,7 +101,7 @@ fn files_outside_git(out: &mut String, plan: &Plan) {
     }
     let rows = rows.into_iter().map(|(name, told)| [name.to_owned(), told.join(", "), String::new()]);
     let rows: Vec<[String; 3]> = rows.collect();
-    list(out, "built with files that git does not track", rows.len(), rows);
+    list(out, "built with files that git does not track", rows.len(), &rows);
 }
 
 /// Whether the files of a node that are outside git are why it is dirty.
@@ -145,15 +146,15 @@ pub(super) fn section(
         [node.id(), second, third]
     });
     let rows: Vec<[String; 3]> = rows.collect();
-    list(out, title, rows.len(), rows);
+    list(out, title, rows.len(), &rows);
 }
 
 /// A title with a count, and the rows below it; nothing where there are none.
-pub(super) fn list(out: &mut String, title: &str, count: usize, rows: Vec<[String; 3]>) {
+pub(super) fn list(out: &mut String, title: &str, count: usize, rows: &[[String; 3]]) {
     if !rows.is_empty() {
         let _ = writeln!(out, "{title}: {count}");
     }
-    for row in aligned(rows) {
+    for row in columns(rows) {
         let _ = writeln!(out, "  {row}");
     }
 }
@@ -233,7 +234,7 @@ fn stale_pins(out: &mut String, plan: &Plan, verbose: bool) {
         };
         pins.iter().map(row).collect()
     };
-    for row in aligned(rows) {
+    for row in columns(&rows) {
         let _ = writeln!(out, "  {row}");
     }
     if !pins.is_empty() {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::rows::aligned;
 use super::text::{built_node, list};
 use super::words::sentence;
 use crate::plan::node::{Node, Reason, State};
 use crate::plan::{Plan, Unasked};
+use crate::wording::columns;
 
 /// The nodes that hang on a question that failed, those together that hang on the same; `verbose` lists all of them.
 pub(super) fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
@@ -30,7 +30,7 @@ pub(super) fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
         [format!("{}{more}", nodes[0].id()), why, String::new()]
     });
     let _ = writeln!(out, "unknown: {}", open.len());
-    for row in aligned(rows.collect()) {
+    for row in columns(&rows.collect::<Vec<_>>()) {
         let _ = writeln!(out, "  {row}");
     }
 }
@@ -55,5 +55,10 @@ pub(super) fn unasked(out: &mut String, plan: &Plan, verbose: bool) {
         [named.join(", ") + &more, why, String::new()]
     };
     let count = plan.unasked.iter().map(|unasked| unasked.images.len()).sum();
-    list(out, "built on images that are not known to be there", count, plan.unasked.iter().map(row).collect());
+    list(
+        out,
+        "built on images that are not known to be there",
+        count,
+        &plan.unasked.iter().map(row).collect::<Vec<_>>(),
+    );
 }

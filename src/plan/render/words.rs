@@ -146,7 +146,3 @@ fn no_emulator(platform: &Platform) -> String {
          `{install}` or Debian's package qemu-user-static, or build in a stage `FROM --platform=$BUILDPLATFORM`"
     )
 }
-
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}

@@ -1,0 +1,38 @@
+//! How texts for people count things and stand in columns.
+
+/// `1 package`, `2 packages`, `2 dependencies`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
+/// One line for each row, its cells in columns two blanks apart and as wide as their widest, without blanks at its end.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> impl Iterator<Item = String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    rows.iter().map(move |row| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_none_and_several_are_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "pin")), ["0 pins", "1 pin", "2 pins"]);
+        assert_eq!([1, 3].map(|count| counted(count, "dependency")), ["1 dependency", "3 dependencies"]);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_with_text() {
+        let rows = [["a", "bü", "c"], ["long", "", ""], ["", "x", "y"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows).collect::<Vec<_>>(), ["a     bü  c", "long", "      x   y"]);
+        assert_eq!(columns::<3>(&[]).count(), 0);
+    }
+}
