@@ -1,6 +1,6 @@
 //! Files that git does not see change the key: an image that was made without them is outdated.
 
-use super::{Bench, node, reasons, set, steps, told_set};
+use super::{Bench, docker, node, reasons, set, steps, told_set};
 
 /// Ignores a generated file in a package without changing any tag by its content.
 fn ignore_generated(bench: &Bench) {
@@ -48,10 +48,72 @@ fn an_image_on_the_builder_that_was_made_from_other_inputs_is_built_again() {
     bench.monorepo.write(GENERATED, "generated\n");
     let plan = bench.plan(&[package]);
     assert!(reasons(node(&plan, package)).contains("outdated-on-builder"), "{plan:#}");
+    let explained = bench.kitmake(&["explain", package]).with_code(0).stdout;
+    for words in [
+        "  state       missing\n  where       nowhere; another image of its name: builder\n",
+        "  because     no usable place has it: the image on the builder was made from other inputs\n",
+    ] {
+        assert!(explained.contains(words), "{words:?} in\n{explained}");
+    }
     let built = bench.kitmake(&["push", package]).with_code(0);
     assert_eq!(told_set(&built, "Built"), set([package]));
 
     // And without it again: what is published has the file, what is here now has not.
     std::fs::remove_file(bench.monorepo.path(GENERATED)).unwrap();
     assert_eq!(node(&bench.plan(&[package]), package)["state"], "outdated");
+}
+
+#[test]
+fn what_was_built_anew_and_not_pushed_is_never_taken_for_published() {
+    let bench = Bench::new();
+    ignore_generated(&bench);
+    let package = "pkg/ca-certificates";
+    bench.kitmake(&["push", package]).with_code(0);
+    let reference = bench.reference(package);
+    bench.monorepo.write(GENERATED, "generated\n");
+    let built = bench.kitmake(&["build", package, "--on-outdated", "rebuild"]).with_code(0);
+    assert!(built.stderr.trim_end().ends_with("; 1 outdated image stays published"), "{}", built.stderr);
+
+    let pushed = bench.kitmake(&["push", package]).with_code(0);
+    assert!(pushed.stderr.starts_with("nothing to do: 1 present, 1 of them outdated and left as published\n"));
+    let remedy = "`kitmake push --on-outdated rebuild` replaces the published one with what is on the builder\n";
+    assert!(pushed.stderr.ends_with(remedy), "{}", pushed.stderr);
+
+    let command = ["push", package, "--on-outdated", "rebuild"];
+    let dry = bench.kitmake(&[&command[..], &["--dry-run"]].concat()).with_code(0).stdout;
+    assert!(dry.contains("published tags that are overwritten: 2\n"), "{dry}");
+    for tag in [format!("{reference}  "), format!("{reference}-amd64\n")] {
+        assert!(dry.contains(&tag), "{tag} in {dry}");
+    }
+    let replaced = bench.kitmake(&command).with_code(0);
+    assert_eq!(told_set(&replaced, "Built"), set([]));
+    assert_eq!(told_set(&replaced, "Pushed"), set([package]));
+    assert_eq!(node(&bench.plan(&[package, "--push"]), package)["state"], "present");
+}
+
+#[test]
+fn what_was_built_on_a_base_without_a_key_is_not_outdated_once_the_base_has_one() {
+    let bench = Bench::new();
+    ignore_generated(&bench);
+    let (base, package) = (bench.reference("tools/base"), "pkg/sysctl");
+    let directory = bench.monorepo.path("tools/base").display().to_string();
+    docker(&["build", "--quiet", "--tag", &format!("{base}-amd64"), "--tag", &base, &directory]);
+    for name in [format!("{base}-amd64"), base.clone()] {
+        docker(&["push", "--quiet", &name]);
+    }
+    bench.kitmake(&["push", package]).with_code(0);
+    assert_eq!(node(&bench.plan(&[package]), "tools/base")["reasons"][0]["why"], "no-key");
+
+    bench.kitmake(&["push", "tools/base", "--force"]).with_code(0);
+    let plan = bench.plan(&[package, "--push", "--on-outdated", "rebuild"]);
+    let found = node(&plan, package);
+    assert_eq!((&found["state"], &found["reasons"][0]["why"]), (&"unknown-origin".into(), &"base-was-unknown".into()));
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 0, "{plan:#}");
+
+    // What differs beside it is found all the same.
+    bench.monorepo.write("pkg/sysctl/x.generated", "");
+    let plan = bench.plan(&[package]);
+    let found = node(&plan, package);
+    assert_eq!(found["state"], "outdated");
+    assert_eq!(found["reasons"][0]["differs"][0]["path"], "x.generated", "{found:#}");
 }
