@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Bench, told};
-use crate::support::json as parsed;
+use crate::support::{json as parsed, output};
 
 /// The one file of the state directory that remembers.
 fn file(bench: &Bench) -> PathBuf {
@@ -121,4 +121,13 @@ fn a_file_that_is_broken_or_gone_costs_nothing_but_the_estimate() {
         bench.kitmake(&["build", "pkg/ca-certificates"]).with_code(0);
         assert!(measured(&bench).contains_key("build:pkg/ca-certificates@linux/amd64"));
     }
+}
+
+#[test]
+fn that_nothing_is_remembered_is_said_and_stops_nothing() {
+    let bench = Bench::new();
+    bench.monorepo.write("file", "");
+    let mut command = bench.monorepo.kitmake_command(&["build", "pkg/ca-certificates"]);
+    let built = output(command.env("XDG_STATE_HOME", bench.monorepo.path("file"))).with_code(0);
+    assert_eq!(built.stderr.matches("warning: how long this took is not remembered: ").count(), 1, "{}", built.stderr);
 }

@@ -107,3 +107,15 @@ fn without_an_engine_what_is_missing_cannot_be_planned() {
     }
     assert!(bench.tags("trust").is_empty());
 }
+
+#[test]
+fn what_is_left_out_is_said_although_nothing_can_be_built() {
+    let bench = Bench::new();
+    bench.monorepo.write("pkg/broken/build.yml", "image: broken\n");
+    bench.monorepo.write("pkg/broken/Dockerfile", "ARG NONE\nFROM ${NONE}\n");
+    bench.monorepo.commit("Add a package that cannot be built");
+    let failed = bench.without_engine(&["build", "--assume-missing", "pkg/broken", "pkg/ca-certificates"]).with_code(4);
+    for code in ["builder::no_engine", "plan::not_buildable"] {
+        assert_eq!(failed.stderr.matches(code).count(), 1, "{code}\n{}", failed.stderr);
+    }
+}

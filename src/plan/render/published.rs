@@ -44,10 +44,14 @@ fn is_ready(node: &Node) -> bool {
     node.places.iter().any(|place| !place.is_registry())
 }
 
-/// The end of a summary: what a run leaves that was made from other inputs; empty where there is nothing.
+/// The end of a summary: what a run leaves published that was made from other inputs, although it may be built anew; empty
+/// where there is nothing.
 #[must_use]
 pub fn stays(plan: &Plan) -> String {
-    match left(plan).count() {
+    let pushed =
+        |index| plan.steps.iter().any(|step| step.node == Some(index) && matches!(step.action, Action::Push { .. }));
+    let outdated = |(index, node): &(usize, &Node)| node.selected && node.state == State::Outdated && !pushed(*index);
+    match plan.nodes.iter().enumerate().filter(outdated).count() {
         0 => String::new(),
         1 => "; 1 outdated image stays published".to_owned(),
         count => format!("; {count} outdated images stay published"),

@@ -32,6 +32,10 @@ fn a_mistake_is_said_once_with_its_place_and_all_others_are_built() {
     let why = "`broken` cannot be built: `t/base:${TAG}` on line 2: no value for `TAG`";
     assert_eq!(left_out(&plan), [("plan::not_buildable".to_owned(), why.to_owned(), Class::Repository)]);
     assert_eq!(plan.left_out[0].place(), Some(("broken/Dockerfile".to_owned(), 2)));
+    let json: serde_json::Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
+    let listed = &json["left_out"][0];
+    assert_eq!((&listed["code"], &listed["message"]), (&"plan::not_buildable".into(), &why.into()));
+    assert_eq!((&listed["file"], &listed["line"]), (&"broken/Dockerfile".into(), &2.into()));
 }
 
 #[test]

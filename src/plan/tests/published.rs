@@ -146,8 +146,12 @@ fn an_outdated_image_that_stays_is_told_with_what_would_replace_it_and_ends_the_
     );
     world.stored("a", &arm64(), Some(world.key("a", &arm64())));
     assert_eq!(remedy(&world), format!("{command} replaces the published ones with what is on the builder"));
+    let mut world = outdated();
     world.request.on_outdated = OnOutdated::Rebuild;
     assert_eq!(stays(&world.plan()), "");
+    world.request.publish = None;
+    let plan = world.plan();
+    assert_eq!((plan.steps.len(), stays(&plan).as_str()), (2, "; 2 outdated images stay published"));
 }
 
 #[test]
