@@ -5,6 +5,7 @@
 mod check;
 mod fix;
 mod generated;
+mod input;
 mod refused;
 mod repin;
 #[path = "../support/mod.rs"]

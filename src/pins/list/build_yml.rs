@@ -23,7 +23,7 @@ impl Lister<'_> {
             if parsed.tag().is_none() || self.repositories.makers(&parsed).next().is_none() {
                 continue;
             }
-            let at = once(&source.text, &entry.span, value).ok_or_else(|| "it is not written as it is".to_owned());
+            let at = once(&source.text, &entry.span, value).ok_or_else(|| "it is not written literally".to_owned());
             let place = Place { source, line: entry.line, kind: Kind::BuildArg };
             let (meaning, _) = self.repositories.meaning(id, &parsed, false);
             pins.push(self.pin(&place, at, value, &parsed, Some((id, meaning))));

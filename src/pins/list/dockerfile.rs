@@ -1,5 +1,6 @@
 //! The pins of Dockerfiles.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Lister;
@@ -22,16 +23,27 @@ impl Lister<'_> {
             let is_given = |entry: &Located<String>| entry.value.split_once('=') == Some((name, text));
             entries.into_iter().any(is_given) && args.iter().any(|pin| pin.reference == text)
         };
+        let composed: BTreeSet<&str> = (references.iter())
+            .filter(|reference| reference.image.origin.is_none())
+            .flat_map(|reference| reference.image.through.iter().map(String::as_str))
+            .collect();
         for reference in references {
             let image = &reference.image;
             if image.expanded.as_ref().is_ok_and(|text| image.through.iter().any(|name| given(name, text))) {
                 continue;
             }
-            pins.push(self.reference(id, &dockerfile.source, reference));
+            pins.push(self.reference(id, &dockerfile.source, reference, &composed));
         }
     }
 
-    fn reference(&self, id: PackageId, source: &SourceFile, reference: &NodeReference) -> Pin {
+    /// The pin of a reference. A new default of one of the `ARG`s that others are `composed` of would change these, too.
+    fn reference(
+        &self,
+        id: PackageId,
+        source: &SourceFile,
+        reference: &NodeReference,
+        composed: &BTreeSet<&str>,
+    ) -> Pin {
         let image = &reference.image;
         let kind = match image.kind {
             ReferenceKind::From => Kind::From,
@@ -54,7 +66,10 @@ impl Lister<'_> {
         let at = if stands(&image.span) {
             Ok(image.span.clone())
         } else if let Some(origin) = image.origin.as_ref().filter(|origin| stands(origin)) {
-            Ok(origin.clone())
+            match image.through.iter().find(|name| composed.contains(name.as_str())) {
+                Some(name) => Err(format!("`{name}` is a part of another image, too")),
+                None => Ok(origin.clone()),
+            }
         } else if image.through.is_empty() {
             Err("it is not written in one piece".to_owned())
         } else {
