@@ -392,6 +392,132 @@ fn an_unknown_revision_is_a_usage_error_and_a_shallow_clone_says_what_to_fetch()
     at("HEAD").with_code(0);
 }
 
+/// A repository with the submodule `vendor/sub`, in which there is a package; `pkg/lib` has an extra source there, and
+/// `pkg/nested` contains another submodule. Since `before` both submodules have moved, and in `vendor/sub` the package and the
+/// extra source have changed; what `pkg/other` has as an extra source there has not.
+fn with_submodules() -> Monorepo {
+    let monorepo = Monorepo::with_files(&[
+        ("pkg/lib/build.yml", "org: t\nimage: lib\nextra-sources: ['../../vendor/sub/lib:lib']\n"),
+        ("pkg/lib/Dockerfile", "FROM scratch\n"),
+        ("pkg/other/build.yml", "org: t\nimage: other\nextra-sources: ['../../vendor/sub/same:same/']\n"),
+        ("pkg/other/Dockerfile", "FROM scratch\n"),
+        ("pkg/nested/build.yml", "org: t\nimage: nested\n"),
+        ("pkg/nested/Dockerfile", "FROM scratch\n"),
+    ]);
+    let origin = monorepo.path("../origin");
+    let origin = origin.to_str().unwrap();
+    monorepo.git(&["init", "--quiet", "--initial-branch=main", origin]);
+    let write = |file: &str, text: &str| monorepo.write(&format!("../origin/{file}"), text);
+    let commit = || {
+        monorepo.git(&["-C", origin, "add", "--all"]);
+        monorepo.git(&["-C", origin, "commit", "--quiet", "--message", "Edit"]);
+    };
+    write("a/build.yml", "org: t\nimage: a\n");
+    write("a/Dockerfile", "FROM scratch\n");
+    write("lib/file", "1\n");
+    write("same/file", "1\n");
+    commit();
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "--name"];
+    monorepo.git(&[&add[..], &["other name", origin, "vendor/sub"]].concat());
+    monorepo.git(&[&add[..], &["nested", origin, "pkg/nested/sub"]].concat());
+    monorepo.commit("Add submodules");
+    monorepo.git(&["tag", "before"]);
+    write("a/file", "2\n");
+    write("lib/file", "2\n");
+    write("b/build.yml", "org: t\nimage: b\n");
+    write("b/Dockerfile", "FROM scratch\n");
+    commit();
+    for submodule in ["vendor/sub", "pkg/nested/sub"] {
+        monorepo.git(&["-C", submodule, "pull", "--quiet"]);
+    }
+    monorepo.commit("Move the submodules");
+    monorepo
+}
+
+const OF_SUBMODULES: &str = "
+  pkg/lib  extra source vendor/sub/lib: 1 file: file
+  pkg/nested  4 files: sub/a/file, sub/b/Dockerfile, sub/b/build.yml, …
+  pkg/nested/sub/a  1 file: file
+  pkg/nested/sub/b  new
+  vendor/sub/a  1 file: file
+  vendor/sub/b  new
+";
+
+#[test]
+fn what_lies_in_a_submodule_is_compared_by_its_objects_where_they_are_here() {
+    let monorepo = with_submodules();
+    let rows = |text: &str| -> Vec<String> {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().filter(|line| line.starts_with("  ")).map(words).collect()
+    };
+    let told = monorepo.kitmake(&["affected", "--since", "before"]).with_code(0);
+    assert_eq!((rows(&told.stdout), told.stderr.as_str()), (rows(OF_SUBMODULES), ""));
+    // The selector compares with what is checked out, and agrees.
+    let selected = monorepo.kitmake(&["show-tag", "[before]"]).with_code(0);
+    let names: Vec<&str> = selected.stdout.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(names, ["t/lib", "t/nested", "t/a", "t/b", "t/a", "t/b"]);
+    assert_eq!(monorepo.kitmake(&["show-tag", "[HEAD]"]).with_code(0).stdout, "");
+    // What is kept of a submodule is enough, also for a revision that has none checked out.
+    monorepo.git(&["submodule", "--quiet", "deinit", "--all"]);
+    assert_eq!(monorepo.kitmake(&["affected", "--since", "before"]).with_code(0).stdout, told.stdout);
+    // Back again it is the other way round.
+    let back = monorepo.kitmake(&["affected", "--since", "HEAD", "--until", "before"]).with_code(0);
+    let expected: Vec<String> = rows(OF_SUBMODULES).iter().map(|row| row.replace("new", "removed")).collect();
+    assert_eq!(rows(&back.stdout), expected);
+}
+
+#[test]
+fn what_lies_in_a_submodule_that_is_not_here_is_compared_by_its_commit_with_the_reason() {
+    let monorepo = with_submodules();
+    let short = |revision: &str| monorepo.git(&["rev-parse", &format!("{revision}:vendor/sub")])[..12].to_owned();
+    let (was, is) = (short("before"), short("HEAD"));
+    let bare = monorepo.path("../bare.git");
+    let bare = bare.to_str().unwrap();
+    monorepo.git(&["clone", "--quiet", "--bare", ".", bare]);
+    let told = monorepo.kitmake(&["-C", bare, "affected", "--since", "before"]).with_code(0);
+    let moved = format!("the submodule vendor/sub has moved, and neither {was} nor {is} is here");
+    for row in [
+        format!("  pkg/lib     extra source vendor/sub/lib: {moved}\n"),
+        "  pkg/nested  1 file: sub\n".to_owned(),
+        format!("  pkg/other   extra source vendor/sub/same: {moved}\n"),
+    ] {
+        assert!(told.stdout.contains(&row), "{row}{}", told.stdout);
+    }
+    assert_eq!(told.stderr.matches("packages in it are not looked at").count(), 2, "{}", told.stderr);
+    let same = monorepo.kitmake(&["-C", bare, "affected", "--since", "HEAD~1", "--until", "before"]).with_code(0);
+    assert!(same.stdout.starts_with("no package has changed"), "{}", same.stdout);
+
+    // A submodule that was fetched without its history has the later commit alone.
+    let shallow = monorepo.path("../shallow");
+    let shallow = shallow.to_str().unwrap();
+    monorepo.git(&["clone", "--quiet", ".", shallow]);
+    let update = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--depth=1"];
+    let url = format!("file://{}", monorepo.path("../origin").display());
+    for name in ["other name", "nested"] {
+        monorepo.git(&["-C", shallow, "config", &format!("submodule.{name}.url"), &url]);
+    }
+    monorepo.git(&[&["-C", shallow][..], &update].concat());
+    let told = monorepo.kitmake(&["-C", shallow, "affected", "--since", "before"]).with_code(0);
+    let moved = format!("the submodule vendor/sub has moved, and {was} is not here");
+    for row in [
+        format!("  pkg/lib           extra source vendor/sub/lib: {moved}\n"),
+        format!("  pkg/other         extra source vendor/sub/same: {moved}\n"),
+        format!("  vendor/sub/a      {moved}\n"),
+    ] {
+        assert!(told.stdout.contains(&row), "{row}{}", told.stdout);
+    }
+    let json = monorepo.kitmake(&["-C", shallow, "affected", "--since", "before", "--format", "json"]).json();
+    let reasons: Vec<&Value> = (json["changed"].as_array().unwrap().iter())
+        .filter(|change| change["id"] == "pkg/lib")
+        .flat_map(|change| change["reasons"].as_array().unwrap())
+        .collect();
+    let ids: Vec<&Value> = reasons[0]["absent"].as_array().unwrap().iter().collect();
+    assert_eq!((reasons.len(), &reasons[0]["kind"], ids.len()), (1, &Value::from("submodule"), 1));
+    let selected = monorepo.kitmake(&["-C", shallow, "show-tag", "[before]"]).with_code(0);
+    assert_eq!(selected.stdout.lines().count(), 7, "{}", selected.stdout);
+    assert_eq!(monorepo.kitmake(&["-C", shallow, "show-tag", "[HEAD]"]).with_code(0).stdout, "");
+}
+
 #[test]
 fn what_a_partial_clone_lacks_and_cannot_fetch_is_an_error_and_never_unchanged() {
     let monorepo = changed();

@@ -8,6 +8,8 @@
 
 mod part;
 mod render;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -87,6 +89,15 @@ pub enum Reason {
         /// Those it lists no longer.
         removed: Vec<Platform>,
     },
+    /// It lies in a submodule that is another commit, and not both commits are here, so that no more can be told.
+    Submodule {
+        /// Relative to the root.
+        submodule: String,
+        /// The extra source that lies there, relative to the root; `None` for the package itself.
+        source: Option<String>,
+        /// The commits that are not here.
+        absent: Vec<String>,
+    },
     /// Nobody can tell.
     Unknown {
         /// Why.
@@ -141,7 +152,8 @@ pub struct Affected {
     pub followers: Vec<Follower>,
     /// Sorted by name, then file and line.
     pub stale: Vec<StalePin>,
-    /// Submodules whose commit differs, relative to the root: packages in them are not looked at.
+    /// Submodules whose commit differs and that are not here with both, relative to the root: packages in them are not looked
+    /// at.
     pub submodules: Vec<String>,
 }
 
@@ -166,7 +178,7 @@ pub fn compare(before: Side<'_>, after: Side<'_>) -> Affected {
     for name in names {
         let reasons = match (old.get(name), new.get(name)) {
             (None, Some(&id)) => part::appeared(before, after, id),
-            (Some(_), None) => vec![Reason::Removed],
+            (Some(&id), None) => part::disappeared(before, after, id),
             (Some(&old), Some(&new)) => part::reasons((before, old), (after, new)),
             (None, None) => Vec::new(),
         };
@@ -243,14 +255,17 @@ fn stale(before: Side<'_>, after: Side<'_>, old: &BTreeMap<PackageName, PackageI
 
 fn submodules(before: Side<'_>, after: Side<'_>) -> Vec<String> {
     let (Some(before), Some(now)) = (before.revision, after.revision) else { return Vec::new() };
-    let of = |revision: &Revision| -> BTreeMap<PathBuf, String> {
-        revision.submodules().map(|(path, commit)| (path, commit.to_owned())).collect()
+    let of = |revision: &Revision| -> BTreeMap<PathBuf, (String, bool)> {
+        revision.submodules().map(|(path, commit, is_here)| (path, (commit.to_owned(), is_here))).collect()
     };
     let (before, now) = (of(before), of(now));
-    let moved = before.iter().filter(|(path, commit)| now.get(*path) != Some(*commit)).map(|(path, _)| path);
-    let added = now.keys().filter(|path| !before.contains_key(*path));
-    let mut moved: Vec<PathBuf> = moved.chain(added).cloned().collect();
-    moved.sort();
+    let all: BTreeSet<&PathBuf> = before.keys().chain(now.keys()).collect();
     let root = &after.workspace.root;
-    moved.iter().filter_map(|path| path.strip_prefix(root).ok()).map(|path| path.display().to_string()).collect()
+    let moved_unseen = |path: &PathBuf| {
+        let (was, is) = (before.get(path), now.get(path));
+        let moved = was.map(|(commit, _)| commit) != is.map(|(commit, _)| commit);
+        moved && was.into_iter().chain(is).any(|(_, is_here)| !is_here)
+    };
+    let unseen = all.into_iter().filter(|path| moved_unseen(path));
+    unseen.filter_map(|path| path.strip_prefix(root).ok()).map(|path| path.display().to_string()).collect()
 }

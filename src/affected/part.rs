@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Reason, Side};
-use crate::git::Content;
+use crate::git::{Content, ExtraSource, clean_slash_path};
 use crate::image::Platform;
 use crate::path::clean;
 use crate::workspace::{BuildYml, PackageId, PackageName};
@@ -15,17 +15,29 @@ const NAMED: usize = 3;
 /// A package in a state.
 type At<'a> = (Side<'a>, PackageId);
 
-/// Why a package that is only in the later state is one that changed; nothing for one in a submodule that stayed.
+/// Why a package that is only in the later state is one that changed.
 pub(super) fn appeared(before: Side<'_>, after: Side<'_>, id: PackageId) -> Vec<Reason> {
-    let (Some(revision), Some(tag)) = (before.revision, after.tags.get(id)) else { return vec![Reason::New] };
-    let directory = clean(&after.workspace.directory(id));
-    let inside = revision.submodules().find(|(path, _)| directory.starts_with(path));
-    match (inside, &tag.commit) {
-        // Its files are in another repository, so that one is asked where it stands.
-        (Some((_, was)), Some(is)) if was == is.id => dirty((after, id)),
-        (Some(_), _) => vec![Reason::Files { count: 0, first: Vec::new() }],
-        (None, _) => vec![Reason::New],
+    vec![unlisted(before, &after.workspace.directory(id)).unwrap_or(Reason::New)]
+}
+
+/// Why a package that is only in the earlier state is one that changed.
+pub(super) fn disappeared(before: Side<'_>, after: Side<'_>, id: PackageId) -> Vec<Reason> {
+    vec![unlisted(after, &before.workspace.directory(id)).unwrap_or(Reason::Removed)]
+}
+
+/// That nobody knows whether a state has a package in this directory.
+fn unlisted(side: Side<'_>, directory: &Path) -> Option<Reason> {
+    match side.revision?.content(&clean(directory)) {
+        Content::Unlisted { submodule, commit } => {
+            Some(Reason::Submodule { submodule: shown(side, &submodule), source: None, absent: vec![commit] })
+        }
+        _ => None,
     }
+}
+
+/// A path relative to the root where it lies below.
+fn shown(side: Side<'_>, path: &Path) -> String {
+    path.strip_prefix(&side.workspace.root).unwrap_or(path).display().to_string()
 }
 
 /// Why a package that is in both states is one that changed.
@@ -56,10 +68,21 @@ fn dirty((side, id): At<'_>) -> Vec<Reason> {
     is_dirty.then_some(Reason::Dirty).into_iter().collect()
 }
 
+/// What is in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tree {
+    /// The tree with this id.
+    Id(String),
+    /// Nothing.
+    Nothing,
+    /// Whatever the commit of this submodule has there, which is not here.
+    Unlisted { submodule: PathBuf, commit: String },
+}
+
 /// The tree of the package, and those of its extra sources by where they are and where they go.
 struct Trees {
-    own: String,
-    sources: BTreeMap<(PathBuf, String), String>,
+    own: Tree,
+    sources: BTreeMap<(PathBuf, String), Tree>,
 }
 
 /// As the tag has them; without a tag as the revision has them.
@@ -68,18 +91,18 @@ fn trees((side, id): At<'_>) -> Result<Trees, String> {
     if let Some(tag) = side.tags.get(id)
         && let Some(own) = &tag.tree
     {
-        let of = |source: &crate::git::ExtraSource| {
-            ((source.source.clone(), source.destination.clone()), source.tree.clone())
-        };
-        return Ok(Trees { own: own.clone(), sources: tag.extra_sources.iter().map(of).collect() });
+        let of =
+            |source: &ExtraSource| ((source.source.clone(), source.destination.clone()), Tree::Id(source.tree.clone()));
+        return Ok(Trees { own: Tree::Id(own.clone()), sources: tag.extra_sources.iter().map(of).collect() });
     }
     let revision = side.revision.ok_or_else(|| match side.tags.packages.get(id.index()) {
         Some(Some(Err(problem))) => problem.to_string(),
         _ => "it has no tag".to_owned(),
     })?;
     let at = |path: &Path| match revision.content(path) {
-        Content::Id(id) => Ok(id),
-        Content::Nothing => Ok(String::new()),
+        Content::Id(id) => Ok(Tree::Id(id)),
+        Content::Nothing => Ok(Tree::Nothing),
+        Content::Unlisted { submodule, commit } => Ok(Tree::Unlisted { submodule, commit }),
         Content::Elsewhere => Err(format!("`{}` lies outside the repository", path.display())),
     };
     let mut sources = BTreeMap::new();
@@ -87,7 +110,7 @@ fn trees((side, id): At<'_>) -> Result<Trees, String> {
         let (source, destination) = entry.value.split_once(':').unwrap_or((&entry.value, ""));
         let source = clean(&directory.join(source));
         let tree = at(&source)?;
-        sources.insert((source, destination.to_owned()), tree);
+        sources.insert((source, clean_slash_path(destination)), tree);
     }
     Ok(Trees { own: at(&directory)?, sources })
 }
@@ -100,17 +123,33 @@ fn tree_reasons(before: At<'_>, after: At<'_>, old: &Trees, new: &Trees, reasons
         (names.len(), names.into_iter().take(NAMED).collect())
     };
     if old.own != new.own {
-        let (count, first) = differences(&clean(&after.0.workspace.directory(after.1)));
-        reasons.push(Reason::Files { count, first });
+        reasons.push(moved(after.0, None, [Some(&old.own), Some(&new.own)]).unwrap_or_else(|| {
+            let (count, first) = differences(&clean(&after.0.workspace.directory(after.1)));
+            Reason::Files { count, first }
+        }));
     }
     let places: BTreeSet<&(PathBuf, String)> = old.sources.keys().chain(new.sources.keys()).collect();
     for place in places.into_iter().filter(|place| old.sources.get(*place) != new.sources.get(*place)) {
-        let (count, first) = differences(&place.0);
-        let root = &after.0.workspace.root;
-        let source = place.0.strip_prefix(root).unwrap_or(&place.0).display().to_string();
-        reasons.push(Reason::ExtraSource { source, count, first });
+        let source = shown(after.0, &place.0);
+        let both = [old.sources.get(place), new.sources.get(place)];
+        reasons.push(moved(after.0, Some(&source), both).unwrap_or_else(|| {
+            let (count, first) = differences(&place.0);
+            Reason::ExtraSource { source: source.clone(), count, first }
+        }));
     }
     old.own == new.own
+}
+
+/// That two trees differ by the commit of a submodule, if that is all that is known.
+fn moved(side: Side<'_>, source: Option<&str>, trees: [Option<&Tree>; 2]) -> Option<Reason> {
+    let unlisted = trees.into_iter().flatten().filter_map(|tree| match tree {
+        Tree::Unlisted { submodule, commit } => Some((submodule, commit)),
+        Tree::Id(_) | Tree::Nothing => None,
+    });
+    let (submodules, absent): (Vec<&PathBuf>, Vec<String>) =
+        unlisted.map(|(path, commit)| (path, commit.clone())).unzip();
+    let submodule = shown(side, submodules.first()?);
+    Some(Reason::Submodule { submodule, source: source.map(str::to_owned), absent })
 }
 
 /// Build args after resolution. They are the same on all platforms.

@@ -132,6 +132,15 @@ fn sentence(reason: &Reason) -> String {
             let signs = added.iter().map(|it| format!("+{it}")).chain(removed.iter().map(|it| format!("-{it}")));
             format!("platforms {}", signs.collect::<Vec<_>>().join(" "))
         }
+        Reason::Submodule { submodule, source, absent } => {
+            let of = source.as_ref().map(|source| format!("extra source {source}: ")).unwrap_or_default();
+            let short: Vec<&str> = absent.iter().map(|id| id.get(..12).unwrap_or(id)).collect();
+            let absent = match &short[..] {
+                [one] => format!("{one} is not here"),
+                several => format!("neither {} is here", several.join(" nor ")),
+            };
+            format!("{of}the submodule {submodule} has moved, and {absent}")
+        }
         Reason::Unknown { why } => format!("cannot be compared: {why}"),
     }
 }

@@ -68,7 +68,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
     };
     let compared = pipeline::affected(comparison).map_err(|problem| vec![problem])?;
     for submodule in &compared.affected.submodules {
-        output.say(&format!("the submodule {submodule} has moved; packages in it are not looked at\n"));
+        output.say(&format!(
+            "the submodule {submodule} has moved and is not here with both commits: packages in it are not looked at\n"
+        ));
     }
     if let Some(nothing) = &compared.nothing {
         output.say(&format!("{nothing}\n"));

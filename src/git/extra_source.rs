@@ -36,7 +36,7 @@ pub(super) fn parse(file: &SourceFile, entry: &Located<String>, package: &Path) 
 }
 
 /// The shortest spelling of a slash path, without asking any disk; `.` for nothing.
-fn clean_slash_path(path: &str) -> String {
+pub(crate) fn clean_slash_path(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {

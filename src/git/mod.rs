@@ -24,6 +24,7 @@ mod process;
 mod revision;
 mod snapshot;
 mod subject;
+mod submodules;
 mod tag;
 mod tag_map;
 mod template;
@@ -33,6 +34,7 @@ mod trees;
 
 pub use error::{Error, is_uncommitted};
 pub use extra_source::ExtraSource;
+pub(crate) use extra_source::clean_slash_path;
 pub use future::{Future, Untracked};
 pub use history::{Changed, End, Former, History, history};
 pub use locate::top_level;

@@ -20,6 +20,8 @@ pub(super) struct Objects(Mutex<Asked>);
 #[derive(Debug)]
 struct Asked {
     directory: PathBuf,
+    /// What stands before the subcommand.
+    options: &'static [&'static str],
     child: Child,
     /// Gone when the process is to end.
     batch: Option<Batch>,
@@ -29,12 +31,12 @@ struct Asked {
 }
 
 impl Objects {
-    /// The objects of the repository at `directory`.
-    pub(super) fn of(directory: &Path) -> Result<Self, Problem> {
-        let (child, batch) = start(directory, true).map_err(|error| cannot_run(&error))?;
+    /// The objects of the repository at `directory`; `options` stand before git's subcommand.
+    pub(super) fn of(directory: &Path, options: &'static [&'static str]) -> Result<Self, Problem> {
+        let (child, batch) = start(directory, options, true).map_err(|error| cannot_run(&error))?;
         let (known, missing) = (BTreeMap::new(), BTreeMap::new());
         let directory = directory.to_owned();
-        Ok(Self(Mutex::new(Asked { directory, child, batch: Some(batch), known, missing })))
+        Ok(Self(Mutex::new(Asked { directory, options, child, batch: Some(batch), known, missing })))
     }
 
     /// The bytes of an object; `what` says what it is, should it be missing.
@@ -75,7 +77,7 @@ impl Asked {
         if answer.is_err() {
             self.batch = None;
             let _ = self.child.wait();
-            let (child, batch) = start(&self.directory, false)?;
+            let (child, batch) = start(&self.directory, self.options, false)?;
             (self.child, self.batch) = (child, Some(batch));
         }
         Ok(answer?.pop().flatten().map(|object| object.content.into()))
@@ -83,8 +85,8 @@ impl Asked {
 }
 
 /// A process that is asked for objects, and may fetch what a partial clone lacks.
-fn start(directory: &Path, may_fetch: bool) -> io::Result<(Child, Batch)> {
-    let mut git = command(directory, ["cat-file", "--batch"]);
+fn start(directory: &Path, options: &[&str], may_fetch: bool) -> io::Result<(Child, Batch)> {
+    let mut git = command(directory, options.iter().chain(&["cat-file", "--batch"]));
     git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     if !may_fetch {
         git.env("GIT_NO_LAZY_FETCH", "1");

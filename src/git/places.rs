@@ -32,7 +32,7 @@ impl Places<'_> {
                 path: TreePath::Within(path.clone()),
                 content: path,
             })),
-            (Content::Elsewhere, _) | (_, None) => Ok(Place::Outside),
+            (Content::Elsewhere | Content::Unlisted { .. }, _) | (_, None) => Ok(Place::Outside),
             (Content::Nothing, Some(_)) => {
                 let reason = format!("no such directory at `{}`", revision.name());
                 Err(Error::Unreadable { file: directory.display().to_string(), reason }.into())

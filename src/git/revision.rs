@@ -2,8 +2,8 @@
 //!
 //! One listing of the whole tree says what there is; contents are read one by one as they are asked for. Paths are those
 //! that the files would have if the revision were checked out. Symbolic links lead to where they would lead then; one
-//! that leads out of the repository leads nowhere, since nobody knows what was there. A submodule is another repository:
-//! nothing is known of it but its commit.
+//! that leads out of the repository leads nowhere, since nobody knows what was there. A submodule is another repository: its
+//! files are among the others where it is here with the commit, and else nothing is known of it but this commit.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -11,13 +11,13 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::objects::Objects;
 use super::process::{command, failed, read, run};
 use super::snapshot::{Snapshot, read_commit};
 use super::trees::Tree;
-use super::{Commit, Error};
+use super::{Commit, Error, submodules};
 use crate::path::clean;
 use crate::problem::Problem;
 use crate::workspace::{Broken, Files};
@@ -31,24 +31,27 @@ pub struct Repository {
     /// Where its files are or would be.
     top: PathBuf,
     shallow: bool,
+    git_directory: PathBuf,
     objects: Arc<Objects>,
+    /// Of submodules, by their git directories.
+    of_modules: Mutex<BTreeMap<PathBuf, Arc<Objects>>>,
 }
 
 impl Repository {
     /// The repository that a directory lies in, which may be a bare one or part of one.
     pub fn open(directory: &Path) -> Result<Self, Problem> {
-        let questions = ["rev-parse", "--is-shallow-repository", "--show-prefix"];
+        let questions = ["rev-parse", "--is-shallow-repository", "--absolute-git-dir", "--show-prefix"];
         let answer = read(directory, &mut command(directory, questions))?;
         let answer = answer.strip_suffix(b"\n").unwrap_or(&answer);
-        let (shallow, prefix) = match answer.iter().position(|&byte| byte == b'\n') {
-            Some(end) => (&answer[..end], &answer[end + 1..]),
-            None => (answer, &b""[..]),
-        };
+        let mut lines = answer.splitn(3, |&byte| byte == b'\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let (shallow, git_directory, prefix) = (line(), PathBuf::from(OsStr::from_bytes(line())), line());
         let mut top = directory.to_owned();
         for _ in Path::new(OsStr::from_bytes(prefix)).components() {
             top.pop();
         }
-        Ok(Self { objects: Arc::new(Objects::of(directory)?), shallow: shallow == b"true", top })
+        let (objects, of_modules) = (Arc::new(Objects::of(directory, &[])?), Mutex::default());
+        Ok(Self { top, shallow: shallow == b"true", git_directory, objects, of_modules })
     }
 
     /// The files at a revision: a commit, or what names one.
@@ -60,28 +63,53 @@ impl Repository {
             let missing = Error::missing_tree(revision, &stderr);
             return Err(missing.map_or_else(|| failed(&self.top, &list, &stderr), Problem::from));
         }
-        let mut entries = BTreeMap::new();
-        for line in listing.split(|&byte| byte == 0) {
-            // `MODE TYPE ID`, a tab, the path.
-            let Some(tab) = line.iter().position(|&byte| byte == b'\t') else { continue };
-            let head = String::from_utf8_lossy(&line[..tab]);
-            let mut words = head.split(' ');
-            let (Some(mode), Some(_), Some(id)) = (words.next(), words.next(), words.next()) else { continue };
-            let kind = match mode {
-                "040000" => Kind::Tree,
-                "120000" => Kind::Link,
-                "160000" => Kind::Submodule,
-                "100755" => Kind::Executable,
-                _ => Kind::File,
-            };
-            entries.insert(line[tab + 1..].to_vec(), Entry { kind, id: id.to_owned() });
-        }
-        // The first line of a commit is `tree ID`.
-        let header = self.objects.read(&commit.id, || format!("the commit `{revision}`")).unwrap_or_default();
-        let tree = header.strip_prefix(b"tree ").and_then(|rest| rest.split(|&byte| byte == b'\n').next());
-        let tree = String::from_utf8_lossy(tree.unwrap_or_default()).into_owned();
+        let entries = entries(&listing, b"");
+        let tree = root_tree(&self.objects, &commit.id, || format!("the commit `{revision}`"));
         let (name, top, objects) = (revision.to_owned(), self.top.clone(), self.objects.clone());
-        Ok(Revision { name, commit, top, objects, entries, tree })
+        let mut revision = Revision { name, commit, top, objects, entries, tree, modules: BTreeMap::new() };
+        self.add_modules(&mut revision, &self.git_directory, b"")?;
+        Ok(revision)
+    }
+
+    /// Adds the files of the submodules of the repository at the path `inside` that are here.
+    fn add_modules(&self, revision: &mut Revision, around: &Path, inside: &[u8]) -> Result<(), Problem> {
+        let prefix = if inside.is_empty() { Vec::new() } else { joined(inside, b"") };
+        let below = revision.entries.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+        let links: Vec<(Vec<u8>, String)> = below
+            .filter(|(_, entry)| entry.kind == Kind::Submodule)
+            .map(|(path, entry)| (path.clone(), entry.id.clone()))
+            .collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let gitmodules = revision.entries.get(&joined(inside, b".gitmodules")).map(|entry| entry.id.clone());
+        let names = gitmodules.map(|id| submodules::names(around, &id)).transpose()?.unwrap_or_default();
+        for (path, commit) in links {
+            let within = &path[prefix.len()..];
+            let name = names.get(within).cloned().unwrap_or_else(|| String::from_utf8_lossy(within).into_owned());
+            let place = self.top.join(OsStr::from_bytes(&path));
+            for git_directory in submodules::git_directories(around, &name, &place) {
+                let Some(listing) = submodules::listing(&git_directory, &commit)? else { continue };
+                let objects = self.of_module(&git_directory)?;
+                let what = || format!("the commit of the submodule `{}`", String::from_utf8_lossy(&path));
+                let tree = root_tree(&objects, &commit, what);
+                revision.entries.extend(entries(&listing, &joined(&path, b"")));
+                revision.modules.insert(path.clone(), Module { tree, objects });
+                self.add_modules(revision, &git_directory, &path)?;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_module(&self, git_directory: &Path) -> Result<Arc<Objects>, Problem> {
+        let mut all = self.of_modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(objects) = all.get(git_directory) {
+            return Ok(objects.clone());
+        }
+        let objects = Arc::new(Objects::of(git_directory, &submodules::BARE)?);
+        all.insert(git_directory.to_owned(), objects.clone());
+        Ok(objects)
     }
 
     /// Where two revisions began to differ.
@@ -100,7 +128,8 @@ impl Repository {
 
     /// Fails if something was read that this clone does not have.
     pub fn check_complete(&self) -> Result<(), Problem> {
-        match self.objects.missing() {
+        let of_modules = self.of_modules.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.objects.missing().or_else(|| of_modules.values().find_map(|objects| objects.missing())) {
             None => Ok(()),
             Some((what, id, others)) => Err(Error::MissingObject { what, id, others }.into()),
         }
@@ -131,6 +160,16 @@ pub struct Revision {
     entries: BTreeMap<Vec<u8>, Entry>,
     /// The id of the root.
     tree: String,
+    /// The submodules whose files are among the entries, by path.
+    modules: BTreeMap<Vec<u8>, Module>,
+}
+
+/// A submodule that is here with its commit.
+#[derive(Debug)]
+struct Module {
+    /// The id of its root.
+    tree: String,
+    objects: Arc<Objects>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,8 +190,15 @@ enum Kind {
 /// What a revision has at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// This tree or file, by its id; of what lies in a submodule the commit of that and the path in it.
+    /// This tree or file, by its id.
     Id(String),
+    /// It lies in a submodule that is not here with its commit: nobody can tell what is there.
+    Unlisted {
+        /// The absolute path of the submodule.
+        submodule: PathBuf,
+        /// Its commit.
+        commit: String,
+    },
     /// Nothing.
     Nothing,
     /// The path leads out of the repository.
@@ -185,24 +231,36 @@ impl Revision {
         if inside.is_empty() {
             return Content::Id(self.tree.clone());
         }
-        if let Some(entry) = self.entries.get(&inside) {
-            return Content::Id(entry.id.clone());
+        if let Some(module) = self.modules.get(&inside) {
+            return Content::Id(module.tree.clone());
         }
-        let slashes = inside.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
-        let above = slashes.filter_map(|(slash, _)| self.entries.get(&inside[..slash]).map(|entry| (slash, entry)));
-        let submodule = above.clone().find(|(_, entry)| entry.kind == Kind::Submodule);
-        match submodule {
-            Some((slash, entry)) => {
-                Content::Id(format!("{}:{}", entry.id, String::from_utf8_lossy(&inside[slash + 1..])))
+        match (self.entries.get(&inside), self.unlisted(&inside)) {
+            (_, Some((path, entry))) => {
+                Content::Unlisted { submodule: self.top.join(OsStr::from_bytes(path)), commit: entry.id.clone() }
             }
-            None => Content::Nothing,
+            (Some(entry), None) => Content::Id(entry.id.clone()),
+            (None, None) => Content::Nothing,
         }
     }
 
-    /// The submodules, by their absolute paths, with their commits.
-    pub fn submodules(&self) -> impl Iterator<Item = (PathBuf, &str)> {
+    /// The submodule without files that a path is or lies in.
+    fn unlisted(&self, inside: &[u8]) -> Option<(&[u8], &Entry)> {
+        let slashes = inside.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| slash);
+        let mut paths = slashes.chain([inside.len()]).map(|end| &inside[..end]);
+        let is_unlisted =
+            |path: &[u8], entry: &Entry| entry.kind == Kind::Submodule && !self.modules.contains_key(path);
+        paths.find_map(|path| {
+            let (path, entry) = self.entries.get_key_value(path)?;
+            is_unlisted(path, entry).then_some((path.as_slice(), entry))
+        })
+    }
+
+    /// The submodules, by their absolute paths, with their commits, and whether their files are known.
+    pub fn submodules(&self) -> impl Iterator<Item = (PathBuf, &str, bool)> {
         let modules = self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Submodule);
-        modules.map(|(path, entry)| (self.top.join(OsStr::from_bytes(path)), entry.id.as_str()))
+        modules.map(|(path, entry)| {
+            (self.top.join(OsStr::from_bytes(path)), entry.id.as_str(), self.modules.contains_key(path))
+        })
     }
 
     /// The files at or below an absolute path that another revision does not have there or has with another content or
@@ -218,23 +276,29 @@ impl Revision {
         names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
-    /// What is no directory, at or below a path.
+    /// What is no directory, at or below a path; of a submodule its files if they are known.
     fn below(&self, path: &[u8]) -> BTreeMap<&[u8], &Entry> {
-        let at = self.entries.get_key_value(path).into_iter().map(|(name, entry)| (&name[..], entry));
         let mut prefix = path.to_vec();
         if !prefix.is_empty() {
             prefix.push(b'/');
         }
-        let skipped = prefix.len();
-        let from = self.entries.range(prefix.clone()..);
-        let below =
-            from.take_while(|(name, _)| name.starts_with(&prefix)).map(|(name, entry)| (&name[skipped..], entry));
-        at.chain(below).filter(|(_, entry)| entry.kind != Kind::Tree).collect()
+        let at = self.entries.get_key_value(path).into_iter().map(|(path, entry)| (path, &path[..], entry));
+        let from = self.entries.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+        let below = from.map(|(path, entry)| (path, &path[prefix.len()..], entry));
+        let is_directory = |path: &Vec<u8>, kind: Kind| {
+            kind == Kind::Tree || kind == Kind::Submodule && self.modules.contains_key(path)
+        };
+        let files = at.chain(below).filter(|(path, _, entry)| !is_directory(path, entry.kind));
+        files.map(|(_, name, entry)| (name, entry)).collect()
     }
 
     /// What tags are made from.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let entries = self.entries.iter().map(|(path, entry)| (path.clone(), entry.id.clone())).collect();
+        let id = |path: &Vec<u8>, entry: &Entry| match (entry.kind, self.modules.get(path)) {
+            (Kind::Submodule, module) => module.map(|module| module.tree.clone()),
+            _ => Some(entry.id.clone()),
+        };
+        let entries = self.entries.iter().filter_map(|(path, entry)| Some((path.clone(), id(path, entry)?))).collect();
         Snapshot::clean(Some(Tree { id: self.tree.clone(), entries }), Some(self.commit.clone()))
     }
 
@@ -246,7 +310,11 @@ impl Revision {
 
     /// The bytes of the file or link at a path.
     fn content_of(&self, path: &[u8], entry: &Entry) -> io::Result<Arc<[u8]>> {
-        self.objects.read(&entry.id, || format!("`{}` at `{}`", String::from_utf8_lossy(path), self.name))
+        let ends = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| slash);
+        let objects = ends.filter_map(|end| self.modules.get(&path[..end])).map(|module| &module.objects).next();
+        objects
+            .unwrap_or(&self.objects)
+            .read(&entry.id, || format!("`{}` at `{}`", String::from_utf8_lossy(path), self.name))
     }
 
     /// Follows links: the path relative to the top level and what is there, which for the top level is nothing.
@@ -363,6 +431,34 @@ impl Files for Revision {
         }
         found
     }
+}
+
+/// The entries of a listing, whose paths lie behind a prefix.
+fn entries(listing: &[u8], prefix: &[u8]) -> BTreeMap<Vec<u8>, Entry> {
+    let mut entries = BTreeMap::new();
+    for line in listing.split(|&byte| byte == 0) {
+        // `MODE TYPE ID`, a tab, the path.
+        let Some(tab) = line.iter().position(|&byte| byte == b'\t') else { continue };
+        let head = String::from_utf8_lossy(&line[..tab]);
+        let mut words = head.split(' ');
+        let (Some(mode), Some(_), Some(id)) = (words.next(), words.next(), words.next()) else { continue };
+        let kind = match mode {
+            "040000" => Kind::Tree,
+            "120000" => Kind::Link,
+            "160000" => Kind::Submodule,
+            "100755" => Kind::Executable,
+            _ => Kind::File,
+        };
+        entries.insert([prefix, &line[tab + 1..]].concat(), Entry { kind, id: id.to_owned() });
+    }
+    entries
+}
+
+/// The id of the root of a commit, whose first line is `tree ID`.
+fn root_tree(objects: &Objects, commit: &str, what: impl FnOnce() -> String) -> String {
+    let header = objects.read(commit, what).unwrap_or_default();
+    let tree = header.strip_prefix(b"tree ").and_then(|rest| rest.split(|&byte| byte == b'\n').next());
+    String::from_utf8_lossy(tree.unwrap_or_default()).into_owned()
 }
 
 fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
