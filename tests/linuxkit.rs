@@ -284,6 +284,101 @@ fn eve_edges_are_those_found_by_hand() {
     assert!(rendered.iter().filter(|reference| reference.stale).count() == 4);
 }
 
+/// How far apart the revisions are that are compared, in steps along the first parents of the commit: the earlier one and the
+/// later one. The last goes back.
+const RANGES: [(usize, usize); 6] = [(1, 0), (20, 0), (250, 20), (700, 0), (1500, 1300), (0, 250)];
+
+#[test]
+fn linuxkit_packages_that_are_affected_are_those_that_git_says() {
+    let Some(checkout) = Checkout::new("KITMAKE_LINUXKIT_REPO", LINUXKIT) else { return };
+    assert!(compare_ranges(&checkout, LINUXKIT) > 100);
+}
+
+#[test]
+fn eve_packages_that_are_affected_are_those_that_git_says() {
+    let Some(checkout) = Checkout::new("KITMAKE_EVE_REPO", EVE) else { return };
+    assert!(compare_ranges(&checkout, EVE) > 100);
+}
+
+/// Compares what `affected` says of each range with what git says of each directory, and returns how many changed.
+fn compare_ranges(checkout: &Checkout, commit: &str) -> usize {
+    let history = checkout.git(&["rev-list", "--first-parent", commit]);
+    let history: Vec<&str> = history.lines().collect();
+    let (mut compared, mut differences) = (0, String::new());
+    for (since, until) in RANGES.map(|(since, until)| (history[since], history[until])) {
+        let affected = checkout.json(&["affected", "--since", since, "--until", until, "--format", "json"]);
+        let changed: BTreeMap<&str, &Vec<Value>> = (affected["changed"].as_array().unwrap().iter())
+            .map(|change| (change["id"].as_str().unwrap(), change["reasons"].as_array().unwrap()))
+            .collect();
+        let (then, now) = (sources(checkout, since), sources(checkout, until));
+        let directories: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+        let unknown = changed.keys().filter(|name| !directories.iter().any(|directory| directory == *name));
+        assert_eq!(unknown.collect::<Vec<_>>(), [&""; 0], "{since}..{until}");
+        for directory in directories {
+            let expected = match (then.get(directory), now.get(directory)) {
+                (Some(_), None) => vec!["removed".to_owned()],
+                (None, Some(_)) => vec!["new".to_owned()],
+                (then, now) => reasons(checkout, [since, until], directory, then.into_iter().chain(now).flatten()),
+            };
+            // What else there is to a package is told beside it, and is the matter of other tests.
+            let told = changed.get(directory.as_str()).into_iter().copied().flatten();
+            let told: Vec<String> = told.filter_map(in_short).collect();
+            if told != expected {
+                writeln!(differences, "{since}..{until} {directory}: {told:?} instead of {expected:?}").unwrap();
+            }
+            compared += expected.len();
+        }
+    }
+    assert!(differences.is_empty(), "\n{differences}");
+    compared
+}
+
+/// The directories with a build.yml at a revision, with those that their ymls name as extra sources, read line by line.
+fn sources(checkout: &Checkout, revision: &str) -> BTreeMap<String, BTreeSet<PathBuf>> {
+    let files = checkout.git(&["ls-tree", "-r", "--name-only", revision]);
+    let ymls =
+        files.lines().filter(|file| file.ends_with("/build.yml") && !file.contains("/.") && !file.starts_with('.'));
+    let directories = ymls.map(|file| {
+        let directory = file.strip_suffix("/build.yml").unwrap();
+        let yml = checkout.git(&["show", &format!("{revision}:{file}")]);
+        (directory.to_owned(), extra_sources(&yml, directory).into_iter().collect())
+    });
+    directories.collect()
+}
+
+/// How a directory and its extra sources differ, as `rev-parse` and `diff-tree` say.
+fn reasons<'a>(
+    checkout: &Checkout,
+    [since, until]: [&str; 2],
+    directory: &str,
+    sources: impl Iterator<Item = &'a PathBuf>,
+) -> Vec<String> {
+    let id = |revision: &str, path: &str| checkout.git(&["rev-parse", "--verify", "-q", &format!("{revision}:{path}")]);
+    let count = |path: &str| {
+        let files = checkout.git(&["diff-tree", "-r", "--no-renames", "--name-only", since, until, "--", path]);
+        files.lines().count()
+    };
+    let sources: BTreeSet<&str> = sources.map(|source| source.to_str().unwrap()).collect();
+    let mut reasons = Vec::new();
+    if id(since, directory) != id(until, directory) {
+        reasons.push(format!("{} files", count(directory)));
+    }
+    let differs = sources.into_iter().filter(|source| id(since, source) != id(until, source));
+    reasons.extend(differs.map(|source| format!("{source}: {} files", count(source))));
+    reasons
+}
+
+/// A reason in the words of [`reasons`], if it is of this sort.
+fn in_short(reason: &Value) -> Option<String> {
+    let count = &reason["count"];
+    match reason["kind"].as_str().unwrap() {
+        "files" => Some(format!("{count} files")),
+        "extra-source" => Some(format!("{}: {count} files", reason["source"].as_str().unwrap())),
+        kind @ ("new" | "removed" | "unknown") => Some(kind.to_owned()),
+        _ => None,
+    }
+}
+
 /// Every commit of the years in between, as far as there is time: `KITMAKE_COMMITS` of them, 40 by default.
 #[test]
 #[ignore = "takes minutes; run it with `--ignored`"]
@@ -334,6 +429,25 @@ fn linuxkit_tags_of_all_years_are_those_of_git() {
     assert!(compared > 1000, "{compared}");
 }
 
+/// The extra sources of a yml in this directory, read line by line.
+fn extra_sources(yml: &str, directory: &str) -> Vec<PathBuf> {
+    let rest = yml.lines().skip_while(|line| !line.starts_with("extra-sources:")).skip(1);
+    let entries = rest.map_while(|line| line.trim_start().strip_prefix("- "));
+    let source = |entry: &str| {
+        let mut source = PathBuf::from(directory);
+        for part in entry.trim().split(':').next().unwrap_or_default().split('/') {
+            let _ = if part == ".." {
+                source.pop()
+            } else {
+                source.push(part);
+                true
+            };
+        }
+        source
+    };
+    entries.map(source).collect()
+}
+
 /// The name of a package from its yml read line by line and from what `git rev-parse` says; `None` for a yml that is
 /// wrong on purpose.
 fn independent_name(checkout: &Checkout, directory: &str) -> Option<String> {
@@ -349,17 +463,7 @@ fn independent_name(checkout: &Checkout, directory: &str) -> Option<String> {
         Some(id.trim().to_owned()).filter(|id| id.len() == 40)
     };
     let mut trees = vec![tree(Path::new(directory))?];
-    let rest = yml.lines().skip_while(|line| !line.starts_with("extra-sources:")).skip(1);
-    for entry in rest.map_while(|line| line.trim_start().strip_prefix("- ")) {
-        let mut source = PathBuf::from(directory);
-        for part in entry.trim().split(':').next()?.split('/') {
-            let _ = if part == ".." {
-                source.pop()
-            } else {
-                source.push(part);
-                true
-            };
-        }
+    for source in extra_sources(&yml, directory) {
         trees.push(tree(&source)?);
     }
     let hash = match &trees[..] {
