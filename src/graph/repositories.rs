@@ -46,7 +46,7 @@ impl Repositories {
         for id in workspace.ids() {
             let package = workspace.package(id);
             let tag = tags.get(id);
-            // Without a tag, with an illegal one, or where the rest of the yml is wrong, it is still known that pins to this repository mean this package.
+            // Without a legal tag the package is still the one that pins to its repository mean.
             let identity = tag.and_then(|tag| tag.identity.reference().ok());
             let name = identity.cloned().or_else(|| package.identity.clone());
             let Some(name) = name else { continue };

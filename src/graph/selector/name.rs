@@ -1,10 +1,9 @@
 //! Names of packages in selectors: a directory, `directory:yml`, a glob or an image name.
 //!
-//! A directory selects the package of its build.yml,
-//! or of the yml that is chosen in its place (or all its packages when it has neither) and every package below it. In a glob `*` stays within
-//! one folder and `**` crosses them. Paths are tried relative to the root first, then relative to the working directory;
-//! one that begins with `.` is relative to the working directory only. Image names come last. Packages that cannot be
-//! read are selected by path like all others.
+//! A directory means the package that is its default, or all its packages if none is, and all packages below it. In a glob `*`
+//! stays within a folder, and `**` does not. Paths are tried relative to the root, then to the working directory, and one that
+//! begins with `.` or `..` only there; image names come last. A package that cannot be read has its path as a name all the same.
+//! Marks and revisions are not known here.
 
 use globset::{GlobBuilder, GlobMatcher};
 
