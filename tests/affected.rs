@@ -13,22 +13,9 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Monorepo, Output, output};
+use support::{Monorepo, Output, Random, output};
 
 const PACKAGES: usize = 7;
-
-/// Numbers that look random and are the same in every run (`SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).unwrap()).unwrap()
-    }
-}
 
 /// What a package of the generated repository says.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its repository has failed")]
 
+mod support;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,6 +16,7 @@ use std::process::{Command, Output};
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use support::Random;
 
 /// Packages: side by side with names that sort around a slash, nested, with blanks, and the repository itself.
 const PACKAGES: [&str; 7] = ["pkg/a", "pkg/a-b", "pkg/a/inner", "pkg/b", "deep/down/c", "sp ace/d", "."];
@@ -44,27 +47,6 @@ fn texts(name: &str) -> &'static [&'static str] {
 /// Whether a file has a meaning, so that something else must not be moved to its place.
 fn is_special(name: &str) -> bool {
     name.ends_with(".gitignore") || name.ends_with("kitmake.yml")
-}
-
-/// Numbers that look random and are the same in every run (`SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).unwrap()).unwrap()
-    }
-
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.below(choices.len())]
-    }
-
-    fn one_in(&mut self, limit: usize) -> bool {
-        self.below(limit) == 0
-    }
 }
 
 struct Repository {

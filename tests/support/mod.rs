@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+mod random;
 mod registry;
 
 use std::fs;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
+pub use random::Random;
 pub use registry::{Registry, Request};
 
 /// Registry and path under which the fixtures name their images.
