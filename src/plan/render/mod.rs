@@ -1,5 +1,7 @@
-//! A plan as text for people ([`text`](fn@text), its steps in `rows` by the causes that `roots` finds) and as JSON for programs; `words` is what both
-//! this text and an explanation say.
+//! A plan as text for people ([`text`](fn@text)) and as JSON for programs.
+//!
+//! The steps are in `rows`, by the causes that `roots` finds; `published` tells what a push replaces and leaves, `unknown`
+//! what nobody answered, and `words` is what both this text and an explanation say.
 
 mod json;
 mod published;

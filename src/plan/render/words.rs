@@ -48,7 +48,7 @@ pub fn reason_head(reason: &Reason) -> String {
     match reason {
         Reason::Missing => "no place has the image".to_owned(),
         Reason::AssumedMissing => "it could not be asked for, and counts as missing".to_owned(),
-        Reason::Forced => "forced".to_owned(),
+        Reason::Forced => "it is to be built whatever is there (`--force`)".to_owned(),
         Reason::Dirty => "it has files that are not committed, and is never pushed".to_owned(),
         Reason::BuiltOnDirty { node } => format!("it is built on {node}, which is dirty, and is never pushed"),
         Reason::OutdatedOnBuilder(_) => {
