@@ -37,6 +37,8 @@
 pub mod affected;
 pub mod builder;
 pub mod cli;
+#[cfg(test)]
+mod directions;
 pub mod durations;
 pub mod excludes;
 pub mod explain;

@@ -1,7 +1,7 @@
 //! The graph as text: for Graphviz, for programs, and for Mermaid.
 //!
 //! All show the same packages: all of them, or those selected with all that they need. Sorted, so that the same
-//! repository gives the same bytes. The page for a browser is made elsewhere ([`crate::page`]), since it shows plans, too.
+//! repository gives the same bytes. The page for a browser is made elsewhere (`page`), since it shows plans, too.
 
 mod dot;
 mod edges;
