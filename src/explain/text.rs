@@ -149,3 +149,88 @@ fn components_rows(components: &Components) -> Vec<(&'static str, String)> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::{Subject, explain};
+    use crate::graph::testing::Pkg;
+    use crate::plan::testing::{World, amd64, world};
+
+    /// What is said of a package on the builder's platform, without its key and what that is made from.
+    fn told(world: &World, name: &str) -> String {
+        let plan = world.plan();
+        let (repo, runtime) = (&world.repo, tokio::runtime::Builder::new_current_thread().build().unwrap());
+        let subject = Subject { workspace: &repo.workspace, tags: &repo.tags, graph: &repo.graph, plan: &plan };
+        let node = plan.on(name, "amd64");
+        let explained = explain(subject, node, &repo.graph.dependents(), None, None, &runtime).unwrap();
+        let told = text(&Explanation { key: None, ..explained });
+        told.lines().skip(2).collect::<Vec<_>>().join("\n")
+    }
+
+    fn chain() -> World {
+        let mut world = world([
+            Pkg::new("base"),
+            Pkg::new("tools").from("t/base:now"),
+            Pkg::new("user").dockerfile("FROM t/tools:now\nCOPY --from=t/base:now / /\n"),
+        ]);
+        world.select(&["user"]);
+        world
+    }
+
+    #[test]
+    fn only_what_is_built_first_is_waited_for() {
+        let mut world = chain();
+        world.published_here("base");
+        assert_eq!(
+            told(&world, "user"),
+            "  state       missing
+  because     no place has the image
+  waits for   tools@linux/amd64  missing, built first
+  built on    base@linux/amd64  present (index, tag-arch)"
+        );
+        world.published_here("user");
+        assert_eq!(
+            told(&world, "user"),
+            "  state       present
+  where       index, tag-arch
+  built on    base@linux/amd64  present (index, tag-arch)
+              tools@linux/amd64  missing, and not needed"
+        );
+        assert_eq!(
+            told(&world, "tools"),
+            "  state       missing
+  because     no place has the image
+  built on    base@linux/amd64  present (index, tag-arch)
+  needed by   user"
+        );
+    }
+
+    #[test]
+    fn the_place_of_another_image_is_told_with_why_that_is_not_it() {
+        let mut world = world([Pkg::new("a")]);
+        let (own, other) = (world.key("a", &amd64()), world.other_key("a", &amd64()));
+        world.stored("a", &amd64(), Some(other.clone()));
+        assert_eq!(
+            told(&world, "a"),
+            "  state       missing
+  where       nowhere; another image of its name: builder
+  because     no usable place has it: the image on the builder was made from other inputs
+    the image does not say which"
+        );
+        world.published("a", &amd64(), Some(other));
+        assert_eq!(
+            told(&world, "a"),
+            "  state       outdated
+  where       index, tag-arch; another image of its name: builder
+  because     the image that is there (index) was made from other inputs
+    the registry was not asked which"
+        );
+        world.stored("a", &amd64(), Some(own));
+        assert_eq!(
+            told(&world, "a"),
+            "  state       present
+  where       builder; another image of its name: index, tag-arch"
+        );
+    }
+}
