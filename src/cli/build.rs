@@ -179,7 +179,7 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
 
 /// The first signal cancels what runs; a second one ends the process at once. `code` becomes the exit code that the
 /// first one means: 130 for an interrupt, 143 for a request to terminate.
-async fn cancel_on_signal(cancel: CancellationToken, code: Arc<AtomicU8>) {
+pub(super) async fn cancel_on_signal(cancel: CancellationToken, code: Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

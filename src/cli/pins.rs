@@ -1,13 +1,18 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
+use super::build::cancel_on_signal;
 use super::options::Place;
 use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
 use super::{Ended, exit};
-use crate::pins::{self, KeptReason, Published, render};
+use crate::pins::{self, Change, KeptReason, Published, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
 use crate::problem::{Problem, once};
 use crate::registry::Client;
@@ -107,7 +112,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &PinsArgs, runtime: &Run
     match &args.verb {
         None => list(place, output, &args.list),
         Some(PinsVerb::Check(check)) => self::check(place, output, check, runtime),
-        Some(PinsVerb::Fix(fix)) => self::fix(place, output, fix),
+        Some(PinsVerb::Fix(fix)) => self::fix(place, output, fix, runtime),
     }
 }
 
@@ -192,7 +197,7 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     Ok(exit::TO_DO)
 }
 
-fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
+fn fix(place: &Place, output: &Output, args: &FixArgs, runtime: &Runtime) -> Ended {
     let one = |problem| vec![problem];
     let surveyed = survey(place, output, &args.selectors, &args.reading)?;
     let workspace = &surveyed.surveyed.workspace;
@@ -200,7 +205,9 @@ fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
     if args.dry_run {
         output.data(&pins::diff(&repinned.changes))?;
     } else {
-        pins::write(&repinned.changes).map_err(one)?;
+        if let Some(code) = write(output, &repinned.changes, runtime)? {
+            return Ok(code);
+        }
         output.data(&render::fixed_text(&repinned, output.verbose > 0))?;
     }
     output.say(&render::outcome_text(&repinned, args.dry_run));
@@ -219,4 +226,20 @@ fn fix(place: &Place, output: &Output, args: &FixArgs) -> Ended {
     let is_finding = |reason: &KeptReason| !matches!(reason, KeptReason::Own);
     let left = repinned.kept.iter().any(|kept| is_finding(&kept.reason));
     Ok(if left || !unread.is_empty() { exit::TO_DO } else { exit::DONE })
+}
+
+/// Replaces the files. A signal either keeps all of them as they are, which is then the exit code, or comes too late.
+fn write(output: &Output, changes: &[Change], runtime: &Runtime) -> Result<Option<u8>, Vec<Problem>> {
+    let (cancel, code) = (CancellationToken::new(), Arc::new(AtomicU8::new(0)));
+    let watch = runtime.spawn(cancel_on_signal(cancel.clone(), code.clone()));
+    let written = pins::write(changes, || cancel.is_cancelled());
+    watch.abort();
+    match written {
+        Ok(()) => Ok(None),
+        Err(problem) if cancel.is_cancelled() => {
+            output.error(&problem);
+            Ok(Some(code.load(Ordering::Relaxed)))
+        }
+        Err(problem) => Err(vec![problem]),
+    }
 }

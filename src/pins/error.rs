@@ -57,6 +57,10 @@ pub enum Error {
         /// Relative to the root.
         file: String,
     },
+    /// A signal came while the new files were prepared.
+    #[error("interrupted; nothing was written")]
+    #[diagnostic(code(pins::interrupted), help("run the same command again"))]
+    Interrupted,
     /// A file cannot be replaced.
     #[error("`{file}` cannot be written: {reason} ({written} of {count} files are)")]
     #[diagnostic(
@@ -86,7 +90,7 @@ impl Fault for Error {
         match self {
             Self::Glob { .. } | Self::NoFiles { .. } => Class::Usage,
             Self::Unreadable { .. } | Self::Untracked { .. } => Class::Repository,
-            Self::Changed { .. } | Self::Write { .. } => Class::Infrastructure,
+            Self::Changed { .. } | Self::Interrupted | Self::Write { .. } => Class::Infrastructure,
         }
     }
 }

@@ -14,21 +14,31 @@ use super::Error;
 use super::repin::Change;
 use crate::problem::Problem;
 
-/// Replaces the files.
+/// Replaces the files, unless `is_cancelled` says so before the first takes its place.
 ///
 /// # Errors
 /// When a file is not what it was when it was read, in which case none is replaced, or cannot be replaced.
-pub fn write(changes: &[Change]) -> Result<(), Problem> {
+pub fn write(changes: &[Change], is_cancelled: impl Fn() -> bool) -> Result<(), Problem> {
     let count = changes.len();
     let failed = |change: &Change, written, error: &std::io::Error| {
         Problem::from(Error::Write { file: change.file.clone(), reason: error.to_string(), written, count })
     };
     let mut ready = Vec::with_capacity(count);
     for change in changes {
+        if is_cancelled() {
+            break;
+        }
         if std::fs::read(&change.real).ok().as_deref() != Some(change.before.as_bytes()) {
             return Err(Error::Changed { file: change.file.clone() }.into());
         }
+        // Who made it read-only did not mean it to be replaced, although that could be done.
+        if change.real.metadata().is_ok_and(|metadata| metadata.permissions().readonly()) {
+            return Err(failed(change, 0, &std::io::Error::other("it is read-only")));
+        }
         ready.push(beside(change).map_err(|error| failed(change, 0, &error))?);
+    }
+    if is_cancelled() {
+        return Err(Error::Interrupted.into());
     }
     for (written, (change, file)) in changes.iter().zip(ready).enumerate() {
         file.persist(&change.real).map_err(|error| failed(change, written, &error.error))?;
@@ -91,13 +101,22 @@ mod tests {
             after: "new\r\n".to_owned(),
         };
         assert_eq!(diff(std::slice::from_ref(&change)), "--- a/link\n+++ b/link\n@@ -1 +1 @@\n-old\r\n+new\r\n");
-        write(std::slice::from_ref(&change)).unwrap();
+        let interrupted = write(std::slice::from_ref(&change), || true).unwrap_err();
+        assert_eq!(interrupted.code(), "pins::interrupted");
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "old\r\n");
+        write(std::slice::from_ref(&change), || false).unwrap();
         assert_eq!(std::fs::read_to_string(&link).unwrap(), "new\r\n");
         assert!(link.symlink_metadata().unwrap().is_symlink());
         let metadata = real.metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o751);
         assert_eq!((metadata.uid(), metadata.gid()), owner);
-        assert_eq!(write(&[change]).unwrap_err().code(), "pins::changed");
+        assert_eq!(write(std::slice::from_ref(&change), || false).unwrap_err().code(), "pins::changed");
+
+        let again = Change { before: "new\r\n".into(), ..change };
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let refused = write(std::slice::from_ref(&again), || false).unwrap_err().to_string();
+        assert_eq!(refused, "`link` cannot be written: it is read-only (0 of 1 files are)");
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "new\r\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }
