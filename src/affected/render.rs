@@ -81,7 +81,7 @@ pub fn text(affected: &Affected, since: Named<'_>, all: bool) -> String {
     });
     table(&mut text, &rows.collect::<Vec<_>>());
     if !affected.followers.is_empty() {
-        let _ = writeln!(text, "built on them by a pin that stays right: {}", affected.followers.len());
+        let _ = writeln!(text, "built on what has changed, by a pin that stays right: {}", affected.followers.len());
     }
     let rows = affected.followers.iter().map(|it| [it.name.to_string(), format!("on {}", it.on), String::new()]);
     table(&mut text, &rows.collect::<Vec<_>>());

@@ -236,7 +236,7 @@ fn a_person_reads_one_line_each_and_pins_in_a_shared_file_once() {
       pkg/files   5 files: Dockerfile, a/b, c, …; dirty
       pkg/kernel  extra source vendor/lib: the submodule vendor has moved, and 0123456789ab is not here
       vendor/x    the submodule vendor has moved, and neither 0123456789ab nor ffffffffffff is here
-    built on them by a pin that stays right: 1
+    built on what has changed, by a pin that stays right: 1
       pkg/user  on pkg/files
     pins that went stale: 2
       pkg/kernel:a.yml, pkg/kernel:b.yml  pkg/kernel/Dockerfile:1  t/base:1, now 0123456789ab

@@ -48,6 +48,17 @@ pub struct Compared {
     pub nothing: Option<String>,
     /// The packages of the later state that cannot be read: nobody knows what they need.
     pub unread: Vec<Faulty>,
+    /// The packages of the later state that cannot be read and on which hangs what is selected.
+    pub unsure: Vec<Faulty>,
+}
+
+/// What selectors select of two states.
+struct Selected {
+    packages: BTreeSet<PackageName>,
+    /// Why these are none, where that is no mistake.
+    nothing: Option<String>,
+    /// Packages that cannot be read and on which hangs what is selected.
+    unsure: Vec<Faulty>,
 }
 
 /// A state that cannot be read.
@@ -79,25 +90,35 @@ pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
     let (before, after) = (before?, after?);
     repository.check_complete()?;
     let mut affected = affected::compare(before.side(), after.side());
-    let mut nothing = None;
+    let mut selected = None;
     if !comparison.selectors.is_empty() {
-        let (selected, why_none) = selected(&repository, comparison, &before, &after)?;
-        affected.keep(&selected);
-        nothing = why_none;
+        let only = select(&repository, comparison, &before, &after)?;
+        affected.keep(&only.packages);
+        selected = Some(only);
     }
     let commit = |state: &State| state.revision.commit().id.clone();
-    let unread = after.workspace.unread(after.workspace.ids());
-    Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing, unread })
+    // A package that nobody can read hides what it needs, for itself and for those that need it.
+    let is_told = |id: &PackageId| {
+        let package = after.workspace.package(*id);
+        let users = || after.graph.with_needing(&[*id]);
+        let is_selected = |id: &PackageId| {
+            selected.as_ref().is_none_or(|it| it.packages.contains(&after.workspace.package(*id).name))
+        };
+        package.is_nameless() || users().iter().any(is_selected)
+    };
+    let unread = after.workspace.unread(after.workspace.ids().filter(is_told));
+    let (nothing, unsure) = selected.map(|selected| (selected.nothing, selected.unsure)).unwrap_or_default();
+    Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing, unread, unsure })
 }
 
-/// The packages that selectors select of two states, and why these are none, where that is no mistake. What is in the later
-/// one is selected there; what only the earlier one has, there. `[REVISION]` is what differs from the later one.
-fn selected(
+/// Selects of two states: what is in the later one there, and what only the earlier one has there. `[REVISION]` is what
+/// differs from the later one.
+fn select(
     repository: &Repository,
     comparison: Comparison<'_>,
     before: &State,
     after: &State,
-) -> Result<(BTreeSet<PackageName>, Option<String>), Problem> {
+) -> Result<Selected, Problem> {
     let Comparison { root, current, workspace: read, .. } = comparison;
     let selectors = selectors_or(comparison.selectors, ".");
     let look_up =
@@ -132,13 +153,14 @@ fn selected(
         gone.retain(|name| !everything.contains(name));
         gone
     });
-    let selected = match (of_now, of_then) {
+    let packages = match (of_now, of_then) {
         (Ok(ids), gone) => &names(after, ids) | &gone.unwrap_or_default(),
         (Err(_), Ok(gone)) if !gone.is_empty() => gone,
         (Err(problem), _) => return Err(problem),
     };
-    let nothing = selected.is_empty().then(|| now.nothing());
-    Ok((selected, nothing))
+    let nothing = packages.is_empty().then(|| now.nothing());
+    let unsure = after.workspace.unread(now.unsure(&after.workspace, &after.graph, &changed_now));
+    Ok(Selected { packages, nothing, unsure })
 }
 
 /// What has changed in the work tree since each of the revisions that selectors name.

@@ -145,9 +145,21 @@ impl Named {
     /// The packages that cannot be read and on whose edges hangs what is selected, sorted.
     #[must_use]
     pub fn unsure(&self, workspace: &Workspace, graph: &Graph, changed: &Changed) -> Vec<PackageId> {
-        let terms = self.including.iter().chain(&self.excluding);
-        let unsure = terms.flat_map(|(term, found)| term.unsure(workspace, graph, found, changed));
-        unsure.collect::<BTreeSet<PackageId>>().into_iter().collect()
+        let all = |terms: &[(Term, Vec<PackageId>)]| -> BTreeSet<PackageId> {
+            terms.iter().flat_map(|(term, found)| term.follow(graph, found, changed)).collect()
+        };
+        let (including, excluding) = (all(&self.including), all(&self.excluding));
+        let mut unsure = BTreeSet::new();
+        for (term, found) in self.including.iter().chain(&self.excluding) {
+            unsure.extend(term.unread_needs(workspace, graph, found, changed));
+            // One more package that needs what is named brings only those along that need it in turn.
+            let changes_something = |id: &PackageId| {
+                let change = |id: &PackageId| including.contains(id) == term.excludes && !excluding.contains(id);
+                workspace.package(*id).is_nameless() || graph.with_needing(&[*id]).iter().any(change)
+            };
+            unsure.extend(term.unread_users(workspace, graph, found, changed).into_iter().filter(changes_something));
+        }
+        unsure.into_iter().collect()
     }
 
     /// Why nothing is selected, if that is so because nothing has changed.

@@ -99,23 +99,29 @@ impl Term {
 }
 
 impl Term {
-    /// The packages that cannot be read and on whose edges hangs what it means.
-    pub(super) fn unsure(
+    /// The packages that cannot be read and of which nobody knows whether they need what the mark for that stands beside.
+    pub(super) fn unread_users(
         &self,
         workspace: &Workspace,
         graph: &Graph,
         named: &[PackageId],
         changed: &Changed,
     ) -> Vec<PackageId> {
-        let base = self.base(named, changed);
-        let mut unsure = Vec::new();
-        if self.needing.is_some() {
-            unsure.extend(graph.unread_users(workspace, &graph.with_needing(base)));
-        }
-        if self.needed.is_some() {
-            unsure.extend(graph.unread_needs(workspace, &graph.with_needed(base)));
-        }
-        unsure
+        let followed = |_| graph.unread_users(workspace, &graph.with_needing(self.base(named, changed)));
+        self.needing.map(followed).unwrap_or_default()
+    }
+
+    /// The packages that cannot be read and of which nobody knows all that they need, or whether they are needed, where the
+    /// mark for that leads.
+    pub(super) fn unread_needs(
+        &self,
+        workspace: &Workspace,
+        graph: &Graph,
+        named: &[PackageId],
+        changed: &Changed,
+    ) -> Vec<PackageId> {
+        let followed = |_| graph.unread_needs(workspace, &graph.with_needed(self.base(named, changed)));
+        self.needed.map(followed).unwrap_or_default()
     }
 
     /// What its marks stand beside.

@@ -227,6 +227,34 @@ fn a_revision_means_what_has_changed_since_and_may_mean_nothing() {
 }
 
 #[test]
+fn what_cannot_be_read_matters_where_it_could_change_what_is_selected() {
+    let repo = repo([
+        Pkg::new("pkg/base"),
+        Pkg::new("pkg/broken").unreadable(),
+        Pkg::new("pkg/lone").from("t/base:now"),
+        Pkg::new("test/broken-user").from("t/broken:now"),
+    ]);
+    for (selectors, expected) in [
+        (&["pkg/base"][..], &[][..]),
+        (&["...pkg/base"], &["pkg/broken"]),
+        (&["...^pkg/base"], &["pkg/broken"]),
+        (&["...pkg/base", "!pkg/broken"], &["pkg/broken"]),
+        (&["...pkg/base", "!pkg/broken", "!test"], &[]),
+        (&["pkg/lone..."], &[]),
+        (&["test/broken-user..."], &["pkg/broken"]),
+        (&["pkg/lone", "!...pkg/base"], &[]),
+        (&["test", "pkg/lone", "!...pkg/base"], &["pkg/broken"]),
+        (&[".", "!pkg/broken..."], &["pkg/broken"]),
+    ] {
+        let texts: Vec<String> = selectors.iter().map(|&text| text.to_owned()).collect();
+        let named = named(&repo.workspace, &texts, ".", None).unwrap();
+        let unsure = named.unsure(&repo.workspace, &repo.graph, &Changed::new());
+        let unsure: Vec<&str> = unsure.into_iter().map(|id| repo.name(id)).collect();
+        assert_eq!(unsure, expected, "{selectors:?}");
+    }
+}
+
+#[test]
 fn a_glob_with_a_class_is_no_revision() {
     assert_eq!(marked(&["pkg/[mx]*"]).unwrap(), ["pkg/mid", "pkg/x"]);
     assert_eq!(marked(&["./pkg/[x]"]).unwrap(), ["pkg/x"]);
