@@ -96,7 +96,13 @@ pub enum PlanError {
     },
     /// There is a mistake in the Dockerfile of a package that was asked for, or that one of these is built on.
     #[error("`{package}` cannot be built: {why}")]
-    #[diagnostic(code(plan::not_buildable), help("mend the Dockerfile, or leave the package out; all others are done"))]
+    #[diagnostic(
+        code(plan::not_buildable),
+        help(
+            "mend the Dockerfile, which can get values from `buildArgs` or `--build-arg-file`, or leave the package out with \
+             `'!{package}'`; all others are done"
+        )
+    )]
     NotBuildable {
         /// The package.
         package: String,
