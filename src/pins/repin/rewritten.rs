@@ -26,19 +26,25 @@ pub(super) fn rewritten(
         }
     }
     // Behind a link lies a file that other packages, or other extra sources, have by a path of their own.
-    let directories: BTreeSet<(PathBuf, PathBuf)> = (workspace.ids())
-        .flat_map(|id| directories(workspace, id))
-        .map(|directory| (directory.clone(), real(&directory)))
-        .collect();
+    let mut by_real: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    for directory in workspace.ids().flat_map(|id| directories(workspace, id)) {
+        by_real.entry(real(&directory)).or_default().insert(directory);
+    }
     for (file, text) in texts {
         let path = &files.all[*file].real;
         let text: Arc<str> = text.as_str().into();
-        let inside = |(directory, real_directory): &(PathBuf, PathBuf)| {
-            path.strip_prefix(real_directory).ok().map(|inside| directory.join(inside))
-        };
-        new.rewritten.extend(directories.iter().filter_map(inside).map(|path| (path, text.clone())));
+        for above in path.ancestors() {
+            let Ok(inside) = path.strip_prefix(above) else { continue };
+            let named = by_real.get(above).into_iter().flatten().map(|directory| directory.join(inside));
+            new.rewritten.extend(named.map(|path| (path, text.clone())));
+        }
         new.rewritten.insert(path.clone(), text);
     }
+    let mut by_file: BTreeMap<&str, Vec<&Rewrite>> = BTreeMap::new();
+    for rewrite in rewrites.iter().filter(|rewrite| rewrite.pin.kind == Kind::BuildArg) {
+        by_file.entry(&rewrite.pin.file).or_default().push(rewrite);
+    }
+    let of = |source: &SourceFile| by_file.get(source.path.as_str()).map_or(&[][..], Vec::as_slice);
     for package in &mut new.packages {
         if let Some(dockerfile) = &mut package.dockerfile
             && let Some(text) = files.by_path.get(&dockerfile.source.path).and_then(|file| texts.get(file))
@@ -46,20 +52,18 @@ pub(super) fn rewritten(
             *dockerfile = Dockerfile::parse(SourceFile::new(dockerfile.source.path.clone(), text.as_str()))?;
         }
         if let Some(build) = &mut package.build {
-            replace_values(&build.source, &mut build.build_args, rewrites);
+            replace_values(of(&build.source), &mut build.build_args);
         }
         for args in &mut package.build_args {
-            replace_values(&args.source, &mut args.entries, rewrites);
+            replace_values(of(&args.source), &mut args.entries);
         }
     }
     Ok(new)
 }
 
 /// Gives build args their new values; where they stand is still said of the file as it is on disk.
-fn replace_values(source: &SourceFile, entries: &mut [Located<String>], rewrites: &[Rewrite]) {
-    let of_file =
-        rewrites.iter().filter(|rewrite| rewrite.pin.kind == Kind::BuildArg && rewrite.pin.file == source.path);
-    for Rewrite { pin, to, .. } in of_file {
+fn replace_values(rewrites: &[&Rewrite], entries: &mut [Located<String>]) {
+    for Rewrite { pin, to, .. } in rewrites {
         let Ok(range) = &pin.tag_at else { continue };
         let Some(entry) = entries.iter_mut().find(|entry| entry.span.contains(&range.start)) else { continue };
         if let Some((key, value)) = entry.value.split_once('=')
