@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -220,8 +220,10 @@ impl Repository {
         line.push(b'\n');
         fs::write(self.objects.join("info/alternates"), line)?;
         match fs::copy(index, &self.index) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            // By its age git knows which files may have changed within the same tick of the clock, and looks into them.
+            Ok(_) => File::open(&self.index)?.set_modified(index.metadata()?.modified()?),
         }
     }
 

@@ -151,6 +151,28 @@ fn what_is_modified_counts_as_git_add_u_records_it() {
 }
 
 #[test]
+fn a_change_within_one_tick_of_the_clock_counts() {
+    let monorepo =
+        with(&[("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", "FROM linuxkit/base:old\n")]);
+    // Of a file git then knows nothing but its size and its time.
+    monorepo.git(&["config", "core.trustctime", "false"]);
+    monorepo.git(&["config", "core.checkStat", "minimal"]);
+    let time = std::time::SystemTime::now() - std::time::Duration::from_secs(10);
+    let touch = |file: &str| {
+        fs::File::options().write(true).open(monorepo.path(file)).unwrap().set_modified(time).unwrap();
+    };
+    touch("pkg/base/file");
+    monorepo.git(&["update-index", "--refresh"]);
+    touch(".git/index");
+    monorepo.write("pkg/base/file", "2\n");
+    touch("pkg/base/file");
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    monorepo.commit("Change and fix");
+    assert_eq!(monorepo.git(&["show", "HEAD:pkg/base/file"]).trim(), "2");
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+}
+
+#[test]
 fn no_hook_of_the_repository_runs() {
     let monorepo =
         with(&[("pkg/user/build.yml", "image: user\n"), ("pkg/user/Dockerfile", "FROM linuxkit/base:old\n")]);
