@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::{Explanation, Other, Since, files_outside};
 use crate::git::{Changed, End};
 use crate::plan::difference::Comparison;
-use crate::plan::files::thousands;
 use crate::plan::key::Components;
 use crate::plan::{place_names, reason_head};
+use crate::wording::thousands;
 
 /// More changed files than this are only counted.
 const FILES: usize = 20;

@@ -1,6 +1,6 @@
 //! Files outside git, told by their directories where they are many: in the label of an image, and to people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,7 @@ pub struct Directory {
 
 impl Directory {
     /// Of these files, which lie below it.
-    #[must_use]
-    pub fn of<'a>(files: impl Iterator<Item = (&'a String, &'a String)>) -> Self {
+    pub(super) fn of<'a>(files: impl Iterator<Item = (&'a String, &'a String)>) -> Self {
         let (mut count, mut hasher) = (0, blake3::Hasher::new());
         for (path, content) in files {
             count += 1;
@@ -33,14 +32,12 @@ impl Directory {
 }
 
 /// Whether a file lies below a directory; all do below the one without a name.
-#[must_use]
-pub fn is_below(path: &str, directory: &str) -> bool {
+pub(super) fn is_below(path: &str, directory: &str) -> bool {
     directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The directory of a file, cut to as many components.
-#[must_use]
-pub fn directory_at(path: &str, depth: usize) -> &str {
+fn directory_at(path: &str, depth: usize) -> &str {
     let directory = path.rfind('/').map_or("", |slash| &path[..slash]);
     if depth == 0 {
         return "";
@@ -49,8 +46,7 @@ pub fn directory_at(path: &str, depth: usize) -> &str {
 }
 
 /// The most directories that a file lies below.
-#[must_use]
-pub fn deepest<'a>(files: impl Iterator<Item = &'a String>) -> usize {
+pub(super) fn deepest<'a>(files: impl Iterator<Item = &'a String>) -> usize {
     files.map(|path| path.matches('/').count()).max().unwrap_or_default()
 }
 
@@ -63,21 +59,32 @@ pub(super) fn grouped(
     for path in files.keys() {
         *counts.entry(directory_at(path, depth)).or_default() += 1;
     }
-    // What lies below a directory that is told together is told with it.
-    let mut together: Vec<&str> = Vec::new();
+    // What lies below a directory that is told together is told with it. A directory stands before what is below it.
+    let mut together: BTreeSet<&str> = BTreeSet::new();
     for (directory, count) in counts {
-        if (count > 1 || depth == 0) && !together.iter().any(|outer| is_below(directory, outer)) {
-            together.push(directory);
+        if (count > 1 || depth == 0) && !above(directory).any(|outer| together.contains(outer)) {
+            together.insert(directory);
         }
     }
-    let inside = |path: &String, directory: &str| is_below(path, directory);
-    let directories = together.iter().map(|directory| {
-        let files = files.iter().filter(|(path, _)| inside(path, directory));
-        ((*directory).to_owned(), Directory::of(files))
-    });
-    let directories: BTreeMap<String, Directory> = directories.collect();
-    let single = files.iter().filter(|(path, _)| !together.iter().any(|directory| inside(path, directory)));
-    (single.map(|(path, content)| (path.clone(), content.clone())).collect(), directories)
+    let mut single = BTreeMap::new();
+    let mut told: BTreeMap<&str, Vec<(&String, &String)>> = BTreeMap::new();
+    for (path, content) in files {
+        match above(path).find_map(|directory| together.get(directory)) {
+            Some(directory) => told.entry(directory).or_default().push((path, content)),
+            None => drop(single.insert(path.clone(), content.clone())),
+        }
+    }
+    let directories =
+        told.into_iter().map(|(directory, files)| (directory.to_owned(), Directory::of(files.into_iter())));
+    (single, directories.collect())
+}
+
+/// The directories that a path lies below, the nearest first; the last one is the one without a name.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    let nearest = (!path.is_empty()).then_some(path);
+    std::iter::successors(nearest, |path| path.rfind('/').map(|slash| &path[..slash]))
+        .skip(1)
+        .chain(nearest.map(|_| ""))
 }
 
 /// Paths with the number of files that each stands for, a directory with `/` at the end; where they are too many, of the
@@ -100,18 +107,4 @@ pub fn together(files: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
     };
     let mut depths = (0..=deepest(files.keys())).rev().map(grouped);
     depths.find(|groups| groups.len() <= FILES).unwrap_or_else(|| grouped(0))
-}
-
-/// `3,412`
-#[must_use]
-pub fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

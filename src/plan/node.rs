@@ -197,6 +197,19 @@ impl Reason {
             _ => None,
         }
     }
+
+    /// Whether it keeps the node from being built.
+    #[must_use]
+    pub fn is_hindrance(&self) -> bool {
+        matches!(
+            self,
+            Self::NotInArches
+                | Self::NoStage { .. }
+                | Self::NotBuildable { .. }
+                | Self::NoEmulator { .. }
+                | Self::Blocked { .. }
+        )
+    }
 }
 
 /// A package on a platform, and what the plan found out about it.

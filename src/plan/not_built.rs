@@ -21,7 +21,8 @@ pub(super) fn not_built(inputs: Inputs<'_>, decided: &Decided) -> Vec<Problem> {
     let mut mistakes: BTreeMap<(PackageId, &str), &Node> = BTreeMap::new();
     let mut foreign: BTreeMap<&Platform, BTreeSet<&str>> = BTreeMap::new();
     let mut lacking: BTreeMap<String, (&Node, BTreeSet<&str>)> = BTreeMap::new();
-    for node in decided.nodes.iter().filter(|node| node.selected) {
+    // What is there is no failure, also where it could not be built again.
+    for node in decided.nodes.iter().filter(|node| node.selected && !node.state.is_there()) {
         let root = root(&nodes, node);
         for reason in &root.reasons {
             match reason {

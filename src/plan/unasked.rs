@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Decided;
+use super::findings::right;
 use super::problem::PlanError;
 use super::publication::is_open;
 use super::unsatisfiable::{named, on_registry, references};
@@ -49,7 +50,8 @@ pub(super) fn unasked(inputs: Inputs<'_>, request: &Request, decided: &Decided) 
 /// Whether some place has an image that a build needs.
 fn presence(inputs: Inputs<'_>, request: &Request, reference: &NodeReference, image: &Reference) -> Fact<()> {
     let platform = &reference.image.platform;
-    if [image.clone(), image.arch_tag(platform)].iter().any(|name| inputs.facts.on_builder(name).found().is_some()) {
+    let names = [image.clone(), image.arch_tag(platform)];
+    if names.iter().any(|name| right(inputs.facts.on_builder(name), platform).found().is_some()) {
         return Fact::Yes(());
     }
     match reference.state {

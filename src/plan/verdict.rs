@@ -52,7 +52,7 @@ impl Case<'_> {
             (chosen, Some(hindrance)) if chosen.is_none() || self.is_asked_to_build(hindrance.0) => {
                 self.hindered(hindrance)
             }
-            (Some(chosen), hindrance) => self.there(chosen, hindrance.is_none()),
+            (Some(chosen), hindrance) => self.there(chosen, hindrance.as_ref().map(|(_, reason)| reason)),
             (None, _) => self.absent(),
         }
     }
@@ -63,7 +63,13 @@ impl Case<'_> {
 
     /// Whether somebody asked for a build that cannot be, and so must hear of it although an image is there.
     fn is_asked_to_build(&self, hindrance: State) -> bool {
-        self.forced() || self.selected && hindrance == State::NotBuiltHere
+        self.forced() || self.selected && (hindrance == State::NotBuiltHere || self.is_to_be_replaced())
+    }
+
+    /// Whether what is there was made from other inputs and is to be built again for that.
+    fn is_to_be_replaced(&self) -> bool {
+        let is_other = self.findings.chosen.as_ref().is_some_and(|chosen| chosen.origin == Origin::Other);
+        is_other && self.request.build && self.request.on_outdated == OnOutdated::Rebuild
     }
 
     /// It cannot be built. What is there serves those that need it nevertheless, and a failed question is no no.
@@ -78,9 +84,8 @@ impl Case<'_> {
     }
 
     /// A usable place has it.
-    fn there(&self, chosen: &Candidate, can_be_built: bool) -> Verdict {
-        let rebuild = chosen.origin == Origin::Other && self.request.on_outdated == OnOutdated::Rebuild;
-        let build = can_be_built && self.request.build && (rebuild || self.forced());
+    fn there(&self, chosen: &Candidate, hindrance: Option<&Reason>) -> Verdict {
+        let build = hindrance.is_none() && (self.is_to_be_replaced() || self.request.build && self.forced());
         // The right image on the builder does not make up for another one on the registry that is pushed to, unless it
         // replaces that one.
         let elsewhere = self.selected && self.request.pushes_images() && self.findings.published_from_other_inputs();
@@ -96,6 +101,8 @@ impl Case<'_> {
         if outdated {
             let other = if chosen.origin == Origin::Other { Some(chosen) } else { published() };
             reasons.push(Reason::Outdated(self.comparison(other)));
+            // Whoever wants to mend it has to know.
+            reasons.extend(hindrance.cloned());
             state = State::Outdated;
         } else if let Origin::Unknown(why) = chosen.origin {
             reasons.push(Reason::UnknownOrigin { why });

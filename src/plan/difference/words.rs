@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Change, Comparison, Difference};
-use crate::plan::files::thousands;
 use crate::plan::record::{Unsaid, is_hashed};
+use crate::wording::thousands;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,9 +22,15 @@ pub(super) fn outdated(out: &mut String, plan: &Plan) {
         |node| node.state == State::Outdated,
         |node| [node.reference.clone(), comparison(node).unwrap_or_default()],
     );
-    let left: Vec<&Node> = left(plan).collect();
-    let (ready, others): (Vec<&Node>, Vec<&Node>) = left.iter().partition(|node| is_ready(node));
-    let (them, ones) = if left.len() == 1 { ("it", "one") } else { ("them", "ones") };
+    let (ready, others): (Vec<&Node>, Vec<&Node>) = left(plan).partition(|node| is_ready(node));
+    let (lasting, others): (Vec<&Node>, Vec<&Node>) =
+        others.into_iter().partition(|node| node.reasons.iter().any(Reason::is_hindrance));
+    if !lasting.is_empty() {
+        let (first, more) = (lasting[0].id(), lasting.len() - 1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(out, "  {first}{more} cannot be built again; `kitmake explain` says why");
+    }
+    let (them, ones) = if ready.len() + others.len() == 1 { ("it", "one") } else { ("them", "ones") };
     let what = match (ready.len(), others.len()) {
         (0, 0) => return,
         (0, _) => format!("builds {them} again and replaces the published {ones}"),

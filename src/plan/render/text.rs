@@ -8,10 +8,10 @@ use super::rows::steps;
 use super::unknown::{unasked, unknown};
 use super::words::{place_names, sentence};
 use crate::plan::Plan;
-use crate::plan::files::{thousands, together};
+use crate::plan::files::together;
 use crate::plan::node::{Idle, IdleReason, Node, Reason, State};
 use crate::plan::step::{Step, StepKind};
-use crate::wording::{columns, counted};
+use crate::wording::{columns, counted, thousands};
 
 /// More stale pins than this are told by what they name.
 const PINS: usize = 8;
@@ -87,7 +87,7 @@ fn noted(out: &mut String, plan: &Plan, verbose: bool) {
 fn files_outside_git(out: &mut String, plan: &Plan) {
     let built = plan.nodes.iter().filter(|node| node.built && node.state != State::Dirty);
     let mut rows: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for node in built.filter(|node| !rows_of_dirt(node)) {
+    for node in built.filter(|node| !node.reasons.contains(&Reason::Dirty)) {
         let Some(components) = node.components.as_ref().filter(|components| !components.files.is_empty()) else {
             continue;
         };
@@ -102,11 +102,6 @@ fn files_outside_git(out: &mut String, plan: &Plan) {
     let rows = rows.into_iter().map(|(name, told)| [name.to_owned(), told.join(", "), String::new()]);
     let rows: Vec<[String; 3]> = rows.collect();
     list(out, "built with files that git does not track", rows.len(), &rows);
-}
-
-/// Whether the files of a node that are outside git are why it is dirty.
-fn rows_of_dirt(node: &Node) -> bool {
-    node.reasons.contains(&Reason::Dirty)
 }
 
 /// The node that a step builds.

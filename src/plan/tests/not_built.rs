@@ -3,7 +3,7 @@
 use crate::graph::testing::Pkg;
 use crate::image::Platform;
 use crate::plan::testing::{World, amd64, arm64, world};
-use crate::plan::{Plan, Platforms, State};
+use crate::plan::{OnOutdated, Plan, Platforms, State};
 use crate::problem::Class;
 
 /// The problems of what is left out: code, sentence, exit class.
@@ -92,4 +92,23 @@ fn an_emulator_that_the_builder_lacks_is_its_fault_and_is_said_once() {
     assert_eq!(left_out(&world.plan()), [("plan::no_emulator".to_owned(), why.to_owned(), Class::Infrastructure)]);
     world.request.runs = Some([amd64(), Platform::linux("arm64")].into());
     assert_eq!(left_out(&world.plan()), []);
+}
+
+#[test]
+fn an_outdated_image_that_cannot_be_built_again_is_used_and_a_rebuild_that_was_asked_for_is_no_success() {
+    let mut world = world([Pkg::new("base"), Pkg::new("user").dockerfile("ARG TAG\nFROM t/base:${TAG}\n")]);
+    let other = world.other_key("user", &amd64());
+    world.select(&["user"]);
+    world.published("user", &amd64(), Some(other));
+    let plan = world.plan();
+    assert_eq!(plan.on("user", "amd64").state, State::Outdated);
+    assert_eq!(left_out(&plan), []);
+    let said = crate::plan::text(&plan, false);
+    assert!(said.contains("  user@linux/amd64 cannot be built again; `kitmake explain` says why\n"), "{said}");
+    assert!(!said.contains("builds it again"), "{said}");
+
+    world.request.on_outdated = OnOutdated::Rebuild;
+    let plan = world.plan();
+    assert_eq!((plan.on("user", "amd64").state, plan.steps.len()), (State::NotBuildable, 0));
+    assert_eq!(left_out(&plan).len(), 1);
 }
