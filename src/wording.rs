@@ -1,11 +1,23 @@
 //! How texts for people count things and stand in columns.
 
+/// More names than this are counted.
+const NAMES: usize = 5;
+
 /// `1 package`, `2 packages`, `2 dependencies`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
         (_, None) => format!("{count} {noun}s"),
+    }
+}
+
+/// Names in a sentence, each quoted: all of a few, else the first and how many more.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        ..=NAMES => names.join(", "),
+        count => format!("{} and {} more", names[..NAMES - 1].join(", "), count - (NAMES - 1)),
     }
 }
 
@@ -40,6 +52,14 @@ mod tests {
     fn one_is_singular_and_none_and_several_are_plural() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "pin")), ["0 pins", "1 pin", "2 pins"]);
         assert_eq!([1, 3].map(|count| counted(count, "dependency")), ["1 dependency", "3 dependencies"]);
+    }
+
+    #[test]
+    fn a_few_names_are_listed_and_of_many_the_first() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        assert_eq!(listed(names[..1].iter().copied()), "`a`");
+        assert_eq!(listed(names[..5].iter().copied()), "`a`, `b`, `c`, `d`, `e`");
+        assert_eq!(listed(names.into_iter()), "`a`, `b`, `c`, `d` and 2 more");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Since {
         commit: String,
         /// The tag.
         tag: String,
-        /// The files that differ between that commit and `HEAD`, sorted.
+        /// The files that differ between that commit and `HEAD`, or the work tree of a dirty package, sorted.
         changed: Vec<Changed>,
     },
     /// It has none of those that were asked for.

@@ -26,11 +26,13 @@ const COMMITS: usize = 400;
 /// The former tags of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// The newest first, each with the newest commit that has it; the present tag is not among them.
+    /// The newest first, each with the newest commit that has it; the present tag is not among them. Of a dirty package that
+    /// is another one than `HEAD` has.
     pub former: Vec<Former>,
     /// Why there are no more.
     pub end: End,
     place: Paths,
+    dirty: bool,
 }
 
 /// A tag that a package had.
@@ -96,8 +98,8 @@ pub fn history(workspace: &Workspace, tags: &Tags, package: PackageId) -> Result
     let trees = trees(&place, &commits)?;
     let mut former: Vec<Former> = Vec::new();
     let mut end = if commits.len() < COMMITS { End::Beginning } else { End::Limit };
-    let mut known = BTreeSet::from([tag.output.as_str().rsplit(':').next().unwrap_or_default().to_owned()]);
-    let clean_hash = tag.hash.split("-dirty-").next().unwrap_or_default();
+    let present = tag.output.as_str().rsplit(':').next().unwrap_or_default();
+    let mut known = BTreeSet::from([present.to_owned()]);
     let mut lacking = broken_off;
     for (commit, ids) in commits.iter().zip(trees.chunks(place.paths.len())) {
         let Some(hash) = combined(ids) else {
@@ -105,9 +107,8 @@ pub fn history(workspace: &Workspace, tags: &Tags, package: PackageId) -> Result
             lacking = true;
             continue;
         };
-        let written = tag.output.as_str().rsplit(':').next().unwrap_or_default();
-        let tag = written.replace(&tag.hash, &hash);
-        if hash != clean_hash && known.insert(tag.clone()) {
+        let tag = present.replace(&tag.hash, &hash);
+        if known.insert(tag.clone()) {
             former.push(Former { commit: (*commit).to_owned(), tag });
         }
     }
@@ -116,22 +117,33 @@ pub fn history(workspace: &Workspace, tags: &Tags, package: PackageId) -> Result
     } else if lacking && is_partial(top)? {
         end = End::ObjectsAbsent;
     }
-    Ok(Some(History { former, end, place }))
+    Ok(Some(History { former, end, place, dirty: tag.is_dirty() }))
 }
 
 impl History {
-    /// The files of the package that differ between a commit and `HEAD`.
+    /// The files of the package that differ between a commit and `HEAD`; of a dirty package, what is in the work tree.
     ///
     /// # Errors
     /// When git cannot be asked, or lacks an object that it takes to compare.
     pub fn changed_since(&self, commit: &str) -> Result<Vec<Changed>, Problem> {
         let Paths { top, paths } = &self.place;
-        let arguments = ["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", commit, "HEAD"];
+        let mut arguments = vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", commit];
+        if !self.dirty {
+            arguments.push("HEAD");
+        }
         let mut git = command(top, limited_to(&arguments, paths));
         git.env("GIT_NO_LAZY_FETCH", "1");
         let words = split_nul(&read(top, &mut git)?);
         let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
-        Ok(words.chunks_exact(2).map(|pair| Changed { status: text(&pair[0]), path: text(&pair[1]) }).collect())
+        let pairs = words.chunks_exact(2);
+        let mut changed: Vec<Changed> =
+            pairs.map(|pair| Changed { status: text(&pair[0]), path: text(&pair[1]) }).collect();
+        if self.dirty {
+            let mut others = command(top, limited_to(&["ls-files", "--others", "--exclude-standard", "-z"], paths));
+            let untracked = split_nul(&read(top, &mut others)?);
+            changed.extend(untracked.iter().map(|path| Changed { status: "A".to_owned(), path: text(path) }));
+        }
+        Ok(changed)
     }
 }
 

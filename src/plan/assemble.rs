@@ -1,6 +1,6 @@
 //! Puts a plan together: what is wrong, all of it at once, what is odd but stops nothing, and the steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context;
 use super::decide::Decided;
@@ -21,6 +21,7 @@ use super::{Inputs, OnOutdated, Plan, Request, unsatisfiable};
 use crate::graph;
 use crate::presence::{Fact, MoreQuestions};
 use crate::problem::{Problem, once};
+use crate::wording::listed;
 use crate::workspace::{Faulty, PackageId};
 
 /// Puts the plan together; with a problem there are no steps.
@@ -37,8 +38,9 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
     let together: Vec<PackageId> = packages.iter().copied().collect();
     problems.extend(graph::duplicate_outputs(inputs.workspace, inputs.tags, &together));
     for index in 0..decided.nodes.len() {
-        problems.extend(problems_of_node(inputs, request, &decided, index));
+        problems.extend(problems_of_node(request, &decided, index));
     }
+    problems.extend(dirty_pushes(inputs, request, &decided));
     problems.extend(context::problems(inputs, &decided));
     if request.trust {
         problems.extend(trusted::problems(inputs, Repository::of(inputs, request), &decided));
@@ -116,7 +118,7 @@ fn illegal_name(inputs: Inputs<'_>, package: PackageId) -> Option<Problem> {
     Some(PlanError::IllegalName { package, name: name.to_string(), why }.into())
 }
 
-fn problems_of_node(inputs: Inputs<'_>, request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
+fn problems_of_node(request: &Request, decided: &Decided, index: usize) -> Vec<Problem> {
     let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
     let mut problems = Vec::new();
     // What cannot be built is said to be so; the question where it is matters only to those that need it.
@@ -136,23 +138,44 @@ fn problems_of_node(inputs: Inputs<'_>, request: &Request, decided: &Decided, in
         );
     }
     if request.publish.is_some() && node.selected {
-        problems.extend(problems_of_push(inputs, request, decided, index));
+        problems.extend(problems_of_push(request, decided, index));
     }
     problems
 }
 
-fn problems_of_push(inputs: Inputs<'_>, request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
-    let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
-    let asked_for = decided.is_delivered(index) || node.state == State::Unknown || request.only_index();
-    if settled.dirty && asked_for {
-        let roots: Vec<String> =
-            dirty_below(inputs, decided, index).into_iter().map(|name| format!("`{name}`")).collect();
+/// Whether a selected node is to be pushed or listed, as far as is known.
+fn is_asked_for(request: &Request, decided: &Decided, index: usize) -> bool {
+    decided.is_delivered(index) || decided.nodes[index].state == State::Unknown || request.only_index()
+}
+
+/// Nothing dirty is pushed: one problem for all that is so for the same cause.
+fn dirty_pushes(inputs: Inputs<'_>, request: &Request, decided: &Decided) -> Vec<Problem> {
+    let mut causes: BTreeMap<Vec<String>, BTreeSet<&str>> = BTreeMap::new();
+    let pushed = |&index: &usize| request.publish.is_some() && decided.nodes[index].selected;
+    for index in (0..decided.nodes.len()).filter(pushed) {
+        if decided.settled[index].dirty && is_asked_for(request, decided, index) {
+            let node = &decided.nodes[index];
+            let by_itself = node.reasons.contains(&Reason::Dirty);
+            let roots = if by_itself { BTreeSet::new() } else { dirty_below(inputs, decided, index) };
+            causes.entry(roots.into_iter().collect()).or_default().insert(node.name.as_str());
+        }
+    }
+    let problems = causes.into_iter().map(|(roots, names)| {
+        let are = if names.len() == 1 { "it is" } else { "they are" };
         let why = match &roots[..] {
-            _ if node.reasons.contains(&Reason::Dirty) => "dirty".to_owned(),
-            [root] => format!("built on {root}, which is dirty"),
-            roots => format!("built on {}, which are dirty", roots.join(", ")),
+            [] => format!("{are} dirty"),
+            [root] => format!("{are} made from `{root}`, which is dirty"),
+            roots => format!("{are} made from {}, which are dirty", listed(roots.iter().map(String::as_str))),
         };
-        return Some(PlanError::DirtyPush { package: node.name.to_string(), why }.into());
+        PlanError::DirtyPush { packages: listed(names.into_iter()), why }.into()
+    });
+    problems.collect()
+}
+
+fn problems_of_push(request: &Request, decided: &Decided, index: usize) -> Option<Problem> {
+    let (node, settled) = (&decided.nodes[index], &decided.settled[index]);
+    if settled.dirty && is_asked_for(request, decided, index) {
+        return None;
     }
     if !request.build && request.pushes_images() && node.state.is_absent() {
         let (package, image) = (node.name.to_string(), node.reference.clone());
@@ -175,6 +198,10 @@ fn problems_of_push(inputs: Inputs<'_>, request: &Request, decided: &Decided, in
 fn dirty_below(inputs: Inputs<'_>, decided: &Decided, index: usize) -> BTreeSet<String> {
     let (mut seen, mut open, mut roots) = (BTreeSet::from([index]), vec![index], BTreeSet::new());
     while let Some(index) = open.pop() {
+        roots.extend(decided.nodes[index].reasons.iter().filter_map(|reason| match reason {
+            Reason::NamesDirty { package } => Some(package.clone()),
+            _ => None,
+        }));
         let below = decided.needs(inputs.graph, index).filter(|&below| decided.settled[below].dirty);
         for below in below.filter(|&below| seen.insert(below)).collect::<Vec<_>>() {
             if decided.nodes[below].reasons.contains(&Reason::Dirty) {

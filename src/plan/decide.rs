@@ -200,7 +200,7 @@ fn settle(
     let own =
         components.as_ref().map(|components| Own { key: components.label(), components, indefinite: &indefinite });
 
-    let dirt = dirt(tag, needed);
+    let dirt = dirt(inputs, package, needed);
     let image = image(tag, dirt.as_ref(), own.as_ref().map(|own| &own.key));
     let vouching = match tag {
         _ if dirt.is_some() => Vouching::Dirty,
@@ -280,20 +280,26 @@ fn unread(
     unread.filter_map(|other| format!("{}@{}", remote.name(), other.found.digest).parse().ok()).collect()
 }
 
-/// Why a node is dirty: by itself, or by what it is built on.
-fn dirt(tag: Option<&PackageTag>, needed: &[&(Node, Settled)]) -> Option<Reason> {
-    if tag.is_some_and(PackageTag::is_dirty) {
+/// Why a node is dirty: by itself, by what it is built on, or by a tag that its build is given and that only a dirty package
+/// has.
+fn dirt(inputs: Inputs<'_>, package: PackageId, needed: &[&(Node, Settled)]) -> Option<Reason> {
+    let is_dirty = |id: PackageId| inputs.tags.get(id).is_some_and(PackageTag::is_dirty);
+    if is_dirty(package) {
         return Some(Reason::Dirty);
     }
-    let base = needed.iter().find(|(_, settled)| settled.dirty);
-    base.map(|(node, _)| Reason::BuiltOnDirty { node: node.id() })
+    if let Some((node, _)) = needed.iter().find(|(_, settled)| settled.dirty) {
+        return Some(Reason::BuiltOnDirty { node: node.id() });
+    }
+    let mut named = inputs.graph.edges_of(package).filter(|edge| edge.kind == graph::Kind::BuildArg);
+    let named = named.find_map(|edge| edge.to.filter(|&to| is_dirty(to)))?;
+    Some(Reason::NamesDirty { package: inputs.workspace.package(named).name.to_string() })
 }
 
-/// What the image is called. A clean package that is built on a dirty one gets a `-dirty-` tag, too, by its key.
+/// What the image is called. A clean package that is made from a dirty one gets a `-dirty-` tag, too, by its key.
 fn image(tag: Option<&PackageTag>, dirt: Option<&Reason>, own: Option<&KeyLabel>) -> Option<Reference> {
     let output = tag?.output.reference().ok()?;
     Some(match (dirt, own) {
-        (Some(Reason::BuiltOnDirty { .. }), Some(own)) => {
+        (Some(Reason::BuiltOnDirty { .. } | Reason::NamesDirty { .. }), Some(own)) => {
             output.with_tag(&format!("{}-dirty-{}", output.tag().unwrap_or("latest"), &own.hash[..7]))
         }
         _ => output.clone(),

@@ -103,6 +103,11 @@ pub enum Reason {
     Forced,
     /// The package is dirty: built, never pushed.
     Dirty,
+    /// A build arg is given the tag of a dirty package (`@lkt:`): nobody else can have that image.
+    NamesDirty {
+        /// The package.
+        package: String,
+    },
     /// It is built on an image made from a dirty package.
     BuiltOnDirty {
         /// The node that it is built on.

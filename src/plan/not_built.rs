@@ -13,6 +13,7 @@ use super::problem::PlanError;
 use crate::graph::NotBuildable;
 use crate::image::Platform;
 use crate::problem::{Problem, span};
+use crate::wording::listed;
 use crate::workspace::PackageId;
 
 /// One problem for each cause that keeps a selected node from being built: a package, or a platform of the builder.
@@ -42,10 +43,10 @@ pub(super) fn not_built(inputs: Inputs<'_>, decided: &Decided) -> Vec<Problem> {
     let mut problems: Vec<Problem> = mistakes.into_values().filter_map(|node| mistake(inputs, node)).collect();
     problems.extend(foreign.into_iter().map(|(platform, names)| {
         let arch = platform.architecture().to_owned();
-        PlanError::NoEmulator { packages: together(&names), platform: platform.to_string(), arch }.into()
+        PlanError::NoEmulator { packages: listed(names.into_iter()), platform: platform.to_string(), arch }.into()
     }));
     problems.extend(lacking.into_values().map(|(base, names)| {
-        let (packages, platform) = (together(&names), base.platform.to_string());
+        let (packages, platform) = (listed(names.into_iter()), base.platform.to_string());
         PlanError::BaseLacksPlatform { packages, platform, base: base.name.to_string() }.into()
     }));
     problems
@@ -82,10 +83,4 @@ fn mistake(inputs: Inputs<'_>, node: &Node) -> Option<Problem> {
         span: span(&mistake.span),
     };
     Some(error.into())
-}
-
-/// `a` or `a and 2 more`, as packages are named in a sentence.
-fn together(names: &BTreeSet<&str>) -> String {
-    let first = names.first().copied().unwrap_or_default();
-    if names.len() > 1 { format!("`{first}` and {} more", names.len() - 1) } else { format!("`{first}`") }
 }

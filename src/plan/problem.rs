@@ -13,15 +13,15 @@ use crate::problem::{Class, Fault, Problem};
 #[derive(Debug, Error, Diagnostic)]
 pub enum PlanError {
     /// A dirty package is to be pushed.
-    #[error("refusing to push `{package}`: it is {why}")]
+    #[error("refusing to push {packages}: {why}")]
     #[diagnostic(
         code(plan::dirty_push),
         help("commit or discard the changes (`kitmake show-tag -v` names them), or build without `--push`")
     )]
     DirtyPush {
-        /// The package.
-        package: String,
-        /// Dirty itself, or built on a dirty one.
+        /// The packages.
+        packages: String,
+        /// Dirty themselves, or made from dirty ones.
         why: String,
     },
     /// It is to be pushed, is nowhere, and is not to be built.
@@ -294,6 +294,13 @@ pub enum PlanError {
 }
 
 impl Fault for PlanError {
+    fn of_host(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::NotAsked { place, image } => Some((place, image)),
+            _ => None,
+        }
+    }
+
     fn class(&self) -> Class {
         match self {
             Self::NotAsked { .. }

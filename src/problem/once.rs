@@ -8,6 +8,7 @@ use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
 use super::{Class, Fault, Problem};
 use crate::image::Reference;
+use crate::wording::counted;
 
 /// A problem of a registry as a whole, as it was found with the first image, and how many further ones it was found with.
 #[derive(Debug)]
@@ -18,8 +19,7 @@ struct OfAll {
 
 impl fmt::Display for OfAll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let images = if self.further == 1 { "image" } else { "images" };
-        write!(f, "{}; it was asked for {} further {images}", self.first, self.further)
+        write!(f, "{}; the same goes for {}", self.first, counted(self.further, "further image"))
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(
             sentences,
             [
-                "registry `r` refuses connections, asked for `r/a:1`; it was asked for 2 further images",
+                "registry `r` refuses connections, asked for `r/a:1`; the same goes for 2 further images",
                 "registry `other` refuses connections, asked for `other/a:1`",
             ]
         );

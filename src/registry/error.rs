@@ -369,6 +369,7 @@ impl Fault for Error {
     fn of_host(&self) -> Option<(&str, &str)> {
         match self {
             Self::Refused { host, about }
+            | Self::Denied { host, about, .. }
             | Self::Timeout { host, about }
             | Self::Dns { host, about, .. }
             | Self::Certificate { host, about, .. }

@@ -142,6 +142,18 @@ fn a_missing_image_is_explained_by_what_changed_since_the_newest_one_that_is_the
     let mut command = bench.monorepo.kitmake_command(&["explain", CERTIFICATES]);
     let text = output(command.current_dir(shallow.path())).with_code(0).stdout;
     assert!(text.contains("`git fetch --unshallow`"), "{text}");
+
+    // What is not committed has changed since HEAD, if that is there.
+    bench.kitmake(&["push", CERTIFICATES]).with_code(0);
+    bench.monorepo.write("pkg/ca-certificates/certs/new.pem", "changed\n");
+    bench.monorepo.write("pkg/ca-certificates/certs/untracked.pem", "untracked\n");
+    let explained = bench.kitmake(&["explain", CERTIFICATES, "--format", "json"]).with_code(0).json();
+    let changed = json!([
+        {"path": "pkg/ca-certificates/certs/new.pem", "status": "M"},
+        {"path": "pkg/ca-certificates/certs/untracked.pem", "status": "A"},
+    ]);
+    let since = &explained["nodes"][0]["since"];
+    assert_eq!((&since["commit"], &since["changed"]), (&bench.monorepo.git(&["rev-parse", "HEAD"]).into(), &changed));
 }
 
 #[test]

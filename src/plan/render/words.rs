@@ -50,6 +50,9 @@ pub fn reason_head(reason: &Reason) -> String {
         Reason::AssumedMissing => "it could not be asked for, and counts as missing".to_owned(),
         Reason::Forced => "it is to be built whatever is there (`--force`)".to_owned(),
         Reason::Dirty => "it has files that are not committed, and is never pushed".to_owned(),
+        Reason::NamesDirty { package } => {
+            format!("a build arg is the tag of {package}, which is dirty, and is never pushed")
+        }
         Reason::BuiltOnDirty { node } => format!("it is built on {node}, which is dirty, and is never pushed"),
         Reason::OutdatedOnBuilder(_) => {
             "no usable place has it: the image on the builder was made from other inputs".to_owned()
@@ -115,6 +118,7 @@ pub(super) fn why_built(node: &Node) -> String {
         Reason::MutableTag(_) => Some("mutable tag, other inputs".to_owned()),
         Reason::PartialIndex { listed, .. } => Some(format!("index lists {} only", platforms(listed))),
         Reason::Dirty => Some("dirty".to_owned()),
+        Reason::NamesDirty { package } => Some(format!("names {package}, which is dirty")),
         Reason::BuiltOnDirty { .. } => Some("on a dirty base".to_owned()),
         Reason::NeededBy { node: by } => {
             let same_platform = by.strip_suffix(&format!("@{}", node.platform));

@@ -75,7 +75,7 @@ fn a_platform_that_a_package_does_not_list_is_no_mistake_until_something_for_it_
     world.select(&["base"]);
     assert_eq!(left_out(&world.plan()), []);
     world.select(&["base", "a", "b"]);
-    let why = "`a` and 1 more cannot be built for linux/arm64: `base`, which is needed for that, is not built for it";
+    let why = "`a`, `b` cannot be built for linux/arm64: `base`, which is needed for that, is not built for it";
     assert_eq!(left_out(&world.plan()), [("plan::base_lacks_platform".to_owned(), why.to_owned(), Class::Repository)]);
 }
 
@@ -88,7 +88,7 @@ fn an_emulator_that_the_builder_lacks_is_its_fault_and_is_said_once() {
     let runs = |name: &str| both(name).dockerfile("FROM alpine:3\nRUN true\n");
     let mut world = everywhere([runs("a"), runs("b"), both("user").from("t/a:now")]);
     world.request.runs = Some([amd64()].into());
-    let why = "`a` and 2 more cannot be built: the builder cannot run programs of linux/arm64";
+    let why = "`a`, `b`, `user` cannot be built: the builder cannot run programs of linux/arm64";
     assert_eq!(left_out(&world.plan()), [("plan::no_emulator".to_owned(), why.to_owned(), Class::Infrastructure)]);
     world.request.runs = Some([amd64(), Platform::linux("arm64")].into());
     assert_eq!(left_out(&world.plan()), []);

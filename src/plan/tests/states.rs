@@ -283,8 +283,26 @@ fn what_is_built_on_a_dirty_package_gets_a_dirty_tag_and_is_never_pushed() {
     let problems = world.plan().problems;
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["refusing to push `user`: it is built on `base`, which is dirty"]
+        ["refusing to push `user`: it is made from `base`, which is dirty"]
     );
+}
+
+#[test]
+fn what_is_given_the_tag_of_a_dirty_package_gets_a_dirty_tag_and_is_never_pushed() {
+    let mut world = world([
+        Pkg::new("base").dirty(),
+        Pkg::new("bom").arg("TOOL=@lkt:pkg:../base"),
+        Pkg::new("user").from("t/bom:now"),
+    ]);
+    world.select(&["bom", "user"]);
+    let plan = world.plan();
+    let bom = plan.on("bom", "amd64");
+    assert_eq!((bom.state, &bom.reasons[0]), (State::Dirty, &Reason::NamesDirty { package: "base".to_owned() }));
+    assert_eq!(bom.reference, format!("t/bom:now-dirty-{}", &bom.components.as_ref().unwrap().label().hash[..7]));
+    assert!(plan.build("build:bom@linux/amd64").tags.iter().all(|tag| tag.contains("-dirty-")));
+    world.request.publish = Some(Publish::default());
+    let said: Vec<String> = world.plan().problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["refusing to push `bom`, `user`: they are made from `base`, which is dirty"]);
 }
 
 #[test]
