@@ -206,6 +206,8 @@ fn what_a_change_would_spread_to_is_no_plan() {
     for arguments in [&["pkg/init"][..], &["--push"], &["--check"], &["--repin"], &["--format", "html"]] {
         assert_eq!(quiet(arguments).with_code(2).stdout, "", "{arguments:?}");
     }
+    let nothing = monorepo.kitmake(&["plan", "--assume-changed", "[HEAD]", "--format", "json"]).with_code(0).json();
+    assert_eq!(nothing["packages"], serde_json::json!([]), "programs get a document, whatever is in it");
     let unknown = monorepo.kitmake(&["plan", "--assume-changed", "tools/bsae"]).with_code(2);
     assert!(unknown.stderr.contains("did you mean `tools/base`?"), "{}", unknown.stderr);
 }

@@ -91,10 +91,10 @@ fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: F
     if let Some(nothing) = &surveyed.nothing {
         output.say(&format!("{nothing}\n"));
     }
-    let Some(spread) = spread else { return Ok(exit::DONE) };
-    output.data(&match format {
-        Format::Json => json(&render::json(&spread)),
-        _ => render::text(&spread, output.verbose > 0),
+    output.data(&match (format, spread) {
+        (Format::Json, spread) => json(&render::json(&spread.unwrap_or_default())),
+        (_, Some(spread)) => render::text(&spread, output.verbose > 0),
+        (_, None) => return Ok(exit::DONE),
     })?;
     let words = "cannot be read and may have to be built again, too";
     faulty::say(output, &surveyed.workspace.unread(surveyed.workspace.ids()), words, words);

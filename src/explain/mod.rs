@@ -66,6 +66,8 @@ pub struct Explanation<'a> {
     pub reasons: &'a [Reason],
     /// The key that it has here.
     pub key: Option<String>,
+    /// Whether the key says all there is to say: not if an image below it is not known.
+    pub definite: bool,
     /// What the key is made from.
     pub components: Option<&'a Components>,
     /// The image under the same tag that was made from other inputs.
@@ -159,6 +161,7 @@ pub fn explain<'a>(
         others: &node.others,
         reasons: &node.reasons,
         key: node.components.as_ref().map(|components| components.label().to_string()),
+        definite: node.components.as_ref().is_some_and(Components::is_definite),
         components: node.components.as_ref(),
         compared: node.reasons.iter().find_map(Reason::comparison),
         since,

@@ -37,7 +37,8 @@ pub fn text(node: &Explanation<'_>) -> String {
         told_since(&mut out, since);
     }
     if let (Some(key), Some(components)) = (&node.key, node.components) {
-        row(&mut out, "key", key);
+        let open = if node.definite { "" } else { "  not definite: an image below it is not known" };
+        row(&mut out, "key", &format!("{key}{open}"));
         for (name, value) in components_rows(components) {
             let _ = writeln!(out, "    {name:<18}  {value}");
         }

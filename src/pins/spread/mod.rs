@@ -100,7 +100,7 @@ pub struct Left {
 }
 
 /// How far a change spreads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Spread {
     /// What is assumed to change, sorted.
     pub assumed: Vec<PackageName>,
