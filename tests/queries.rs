@@ -116,23 +116,71 @@ fn what_cannot_be_read_is_never_taken_for_not_needing_or_not_being_needed() {
         ("pkg/other", "pkg/base", "workspace::invalid_yaml"),
     ] {
         let stderr = said(&["path", from, to], 3);
-        let words = format!("it is not known whether `{from}` needs `{to}`: something between them cannot be read\n");
+        let words =
+            format!("it is not known whether `{from}` needs `{to}`: something between them cannot be read in full\n");
         assert!(stderr.contains(&words) && stderr.contains(why), "{from} {to}: {stderr}");
     }
     // Nothing hides between these.
     assert_eq!(said(&["path", "pkg/base", "pkg/user"], 5).lines().count(), 1);
     assert_eq!(said(&["path", "pkg/user", "pkg/base"], 0), "");
 
-    let words = "2 packages cannot be read and may need it, too: pkg/broken, pkg/half (-v says why)\n";
+    let words = "2 packages cannot be read in full and may need it, too: pkg/broken, pkg/half (-v says why)\n";
     assert_eq!(said(&["rdeps", "pkg/base"], 0), words);
     let none = said(&["rdeps", "pkg/other"], 0);
-    assert_eq!(none, format!("{words}no package of this workspace that can be read needs it\n"));
+    assert_eq!(none, format!("{words}no package of this workspace that can be read in full needs it\n"));
     assert!(said(&["rdeps", "-v", "pkg/base"], 0).contains("workspace::missing_dockerfile"));
     assert!(said(&["rdeps", "pkg/broken"], 3).contains("workspace::invalid_yaml"));
     let hidden = "1 package cannot be read and may make an image that is needed: pkg/broken (-v says why)\n";
     assert!(said(&["deps", "pkg/other"], 0).starts_with(hidden));
     assert!(said(&["graph", "pkg/other"], 0).contains("may make an image that is shown as one of others: pkg/broken"));
     assert!(said(&["deps", "-t", "pkg/user"], 3).contains("workspace::missing_dockerfile"));
+}
+
+#[test]
+fn what_nobody_knows_yet_is_never_taken_for_not_needing_or_not_being_needed() {
+    let yml = |image: &str, more: &str| format!("org: t\nimage: {image}\narches: [amd64]\n{more}");
+    let listed = format!("t/broken:1@sha256:{}", "0".repeat(64));
+    let monorepo = Monorepo::with_files(&[
+        ("pkg/broken/build.yml", "image: [\n"),
+        (
+            "pkg/list/build.yml",
+            &yml("list", &format!("depends:\n  docker-images:\n    target-dir: images\n    list: [{listed}]\n")),
+        ),
+        ("pkg/list/Dockerfile", "FROM scratch\n"),
+        ("pkg/b/build.yml", &yml("b", "")),
+        ("pkg/b/Dockerfile", "FROM scratch\n"),
+    ]);
+    let said = |arguments: &[&str], code| monorepo.kitmake(arguments).with_code(code).stderr;
+    let hangs = |name: &str| {
+        format!("1 package cannot be read in full, on which hangs what is selected: {name} (-v says why)\n")
+    };
+    let hidden = "1 package cannot be read and may make an image that is needed: pkg/broken (-v says why)\n";
+    assert!(said(&["deps", "pkg/list"], 0).starts_with(hidden));
+    assert!(said(&["path", "pkg/list", "pkg/broken"], 3).contains("workspace::invalid_yaml"));
+    assert_eq!(said(&["show-tag", "pkg/list..."], 0), hangs("pkg/broken"));
+
+    monorepo.write("pkg/broken/build.yml", &yml("broken", ""));
+    monorepo.write("pkg/broken/Dockerfile", "FROM scratch\n");
+    for (file, text, code) in [
+        ("pkg/a/Dockerfile", "FROM $NOTHING\n", "graph::unresolved_reference"),
+        ("pkg/a/Dockerfile.in", "FROM B_TAG\n", "workspace::"),
+    ] {
+        monorepo.write("pkg/a/build.yml", &yml("a", ""));
+        monorepo.write(file, text);
+        monorepo.commit("Leave it open what is needed");
+        assert!(said(&["path", "pkg/a", "pkg/b"], 3).contains(code), "{file}");
+        let deps = said(&["deps", "pkg/a"], 3);
+        assert!(deps.contains(code) && !deps.contains("it needs no"), "{file}: {deps}");
+        let words = "1 package cannot be read in full and may need it, too: pkg/a (-v says why)\n\
+                     no package of this workspace that can be read in full needs it\n";
+        assert_eq!(said(&["rdeps", "pkg/b"], 0), words, "{file}");
+        assert_eq!(said(&["show-tag", "pkg/a..."], 0), hangs("pkg/a"), "{file}");
+        std::fs::remove_dir_all(monorepo.path("pkg/a")).unwrap();
+    }
+    // Of extra sources of which one is not there, nobody has looked at the others.
+    monorepo.write("pkg/a/build.yml", &yml("a", "extra-sources: ['../b:b', '../nowhere:nowhere']\n"));
+    monorepo.write("pkg/a/Dockerfile", "FROM scratch\n");
+    assert!(said(&["path", "pkg/a", "pkg/b"], 3).contains("git::extra_source"));
 }
 
 #[test]

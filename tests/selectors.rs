@@ -192,11 +192,12 @@ const VERBS: [Verb; 14] = [
         code: 4,
         read: |output| texts(&output.json()["images"], "id"),
     },
+    // What has a reference without a value may need more.
     Verb {
         name: "deps",
         options: &["--external", "--format", "json"],
         told: Told::Themselves,
-        code: 0,
+        code: 3,
         read: |output| texts(&output.json()["edges"], "from"),
     },
     Verb {
@@ -346,10 +347,12 @@ fn every_verb_says_what_it_could_not_read_on_the_way() {
         }
     }
     let spread = run(&monorepo, &["plan", "--assume-changed", "pkg/base"], &[]).with_code(0);
-    let said = "2 packages cannot be read and may have to be built again, too: pkg/broken, pkg/mid (-v says why)\n";
+    let said =
+        "2 packages cannot be read in full and may have to be built again, too: pkg/broken, pkg/mid (-v says why)\n";
     assert_eq!(spread.stderr, said);
     let names = run(&monorepo, &["show-tag"], &["...pkg/base"]).with_code(0);
-    let said = "2 packages cannot be read, on which hangs what is selected: pkg/broken, pkg/mid (-v says why)\n";
+    let said =
+        "2 packages cannot be read in full, on which hangs what is selected: pkg/broken, pkg/mid (-v says why)\n";
     assert_eq!(names.stderr, said);
     let names = run(&monorepo, &["show-tag", "-v"], &["...pkg/base"]).with_code(0);
     assert!(names.stderr.contains("workspace::missing_dockerfile"), "{}", names.stderr);

@@ -76,7 +76,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
         output.say(&format!("{nothing}\n"));
     }
     faulty::say_unsure(output, &compared.unsure);
-    let words = format!("cannot be read at {}, so that only their own files are compared", args.until);
+    let words = format!("cannot be read in full at {}, so that only their own files are compared", args.until);
     let own = words.replace("their own", "its own");
     faulty::say(output, &compared.unread, &own, &words);
     let since = Named { revision: &args.since, commit: &compared.since };

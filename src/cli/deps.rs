@@ -70,7 +70,7 @@ pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
     let (unread, nameless): (Vec<PackageId>, Vec<PackageId>) =
         graph.unread_needs(workspace, &asked).into_iter().partition(|id| asked.binary_search(id).is_ok());
     let words = "cannot be read and may make an image that is needed";
-    faulty::say(output, &workspace.unread(nameless.iter().copied()), words, words);
+    faulty::say(output, &graph.open(workspace, nameless.iter().copied()), words, words);
     if edges.is_empty() && surveyed.nothing.is_none() && unread.is_empty() {
         output.say(if nameless.is_empty() {
             "it needs no package of this workspace\n"
@@ -79,7 +79,7 @@ pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
         });
     }
     print(&surveyed, output, &edges, args.edges.format)?;
-    ended(workspace.unread(unread))
+    ended(graph.open(workspace, unread))
 }
 
 /// What needs packages.
@@ -88,21 +88,22 @@ pub(super) fn uses(place: &Place, output: &Output, args: &RdepsArgs) -> Ended {
     let Surveyed { workspace, graph, selected, .. } = &surveyed;
     let asked = if args.edges.transitive { graph.with_needing(selected) } else { selected.clone() };
     let edges = graph.edges_to(&asked);
-    // Who needs what has no name nobody knows; and whoever cannot be read may need all that has one.
-    let is_nameless = |id: &PackageId| selected.binary_search(id).is_ok() && workspace.package(*id).is_nameless();
-    let (nameless, others): (Vec<PackageId>, Vec<PackageId>) = workspace.ids().partition(is_nameless);
-    let others = workspace.unread(others);
-    let words = "cannot be read and may need it, too";
+    // Who needs what has no name nobody knows.
+    let is_nameless = |id: &PackageId| asked.binary_search(id).is_ok() && workspace.package(*id).is_nameless();
+    let (nameless, others): (Vec<PackageId>, Vec<PackageId>) =
+        graph.unread_users(workspace, &asked).into_iter().partition(is_nameless);
+    let others = graph.open(workspace, others);
+    let words = "cannot be read in full and may need it, too";
     faulty::say(output, &others, words, words);
     if edges.is_empty() && surveyed.nothing.is_none() && nameless.is_empty() {
         output.say(if others.is_empty() {
             "no package of this workspace needs it\n"
         } else {
-            "no package of this workspace that can be read needs it\n"
+            "no package of this workspace that can be read in full needs it\n"
         });
     }
     print(&surveyed, output, &edges, args.edges.format)?;
-    ended(workspace.unread(nameless))
+    ended(graph.open(workspace, nameless))
 }
 
 fn survey(place: &Place, output: &Output, args: &EdgesArgs) -> Result<Surveyed, Vec<Problem>> {

@@ -18,9 +18,9 @@ pub(super) fn say(output: &Output, packages: &[Faulty], one: &str, several: &str
     }
 }
 
-/// Says of packages that cannot be read that selectors follow edges which they may have.
+/// Says of packages that cannot be read in full that selectors follow edges which they may have.
 pub(super) fn say_unsure(output: &Output, packages: &[Faulty]) {
-    let words = "cannot be read, on which hangs what is selected";
+    let words = "cannot be read in full, on which hangs what is selected";
     say(output, packages, words, words);
 }
 

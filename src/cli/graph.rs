@@ -56,13 +56,12 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let nameless: Vec<PackageId> =
         graph.unread_needs(workspace, &shown).into_iter().filter(|id| shown.binary_search(id).is_err()).collect();
     let words = "cannot be read and may make an image that is shown as one of others";
-    faulty::say(output, &workspace.unread(nameless), words, words);
+    faulty::say(output, &graph.open(workspace, nameless), words, words);
     faulty::say_unsure(output, &surveyed.unsure);
     for id in shown {
-        let package = workspace.package(id);
         // Nobody knows what they need; only a plan fails for it.
-        let unknown = package.problems.iter().chain(&package.dockerfile_problem);
-        package.warnings.iter().chain(unknown).for_each(|warning| output.warning(warning));
+        let warnings = workspace.package(id).warnings.iter().chain(graph.unknown_needs(workspace, id));
+        warnings.for_each(|warning| output.warning(warning));
     }
     let text = match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),

@@ -56,13 +56,15 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
     let chain = graph.path(&from, &to);
     print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;
     let (a, b) = (&args.from, &args.to);
-    let unread = workspace.unread(graph.unread_needs(workspace, &graph.with_needed(&from)));
+    let unread = graph.open(workspace, graph.unread_needs(workspace, &graph.with_needed(&from)));
     if chain.is_none() && !unread.is_empty() {
-        output.say(&format!("it is not known whether `{a}` needs `{b}`: something between them cannot be read\n"));
+        output.say(&format!(
+            "it is not known whether `{a}` needs `{b}`: something between them cannot be read in full\n"
+        ));
         return Err(unread.into_iter().flat_map(|faulty| faulty.problems).collect());
     }
     if chain.as_ref().is_some_and(|chain| chain.len() > 1) {
-        let words = "cannot be read, so that a shorter path may be there";
+        let words = "cannot be read in full, so that a shorter path may be there";
         faulty::say(output, &unread, words, words);
     }
     match &chain {

@@ -9,7 +9,7 @@ use super::{Ended, exit, faulty};
 use crate::image::Platform;
 use crate::page;
 use crate::pins::spread::render;
-use crate::pipeline::{self, Prepared};
+use crate::pipeline::{self, Prepared, Surveyed};
 use crate::plan;
 use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
@@ -96,8 +96,9 @@ fn assumed(settings: &Settings, output: &Output, selectors: &[String], format: F
         (_, Some(spread)) => render::text(&spread, output.verbose > 0),
         (_, None) => return Ok(exit::DONE),
     })?;
-    let words = "cannot be read and may have to be built again, too";
-    faulty::say(output, &surveyed.workspace.unread(surveyed.workspace.ids()), words, words);
+    let Surveyed { workspace, graph, .. } = &surveyed;
+    let words = "cannot be read in full and may have to be built again, too";
+    faulty::say(output, &graph.open(workspace, workspace.ids()), words, words);
     Ok(exit::DONE)
 }
 
@@ -147,7 +148,7 @@ pub(super) fn limits(prepared: &Prepared, jobs: Option<u16>, keep_going: bool) -
 
 /// The same for `plan` and `build --dry-run`.
 pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits: Limits) -> Result<(), Vec<Problem>> {
-    let Prepared { plan, surveyed: pipeline::Surveyed { graph, workspace, tags, .. }, .. } = prepared;
+    let Prepared { plan, surveyed: Surveyed { graph, workspace, tags, .. }, .. } = prepared;
     let expected = estimate(&plan.steps, limits, &prepared.durations.expected(&plan.steps));
     let text = match format {
         Format::Text => {

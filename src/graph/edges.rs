@@ -13,12 +13,12 @@ use crate::git::Tags;
 use crate::image::Platform;
 use crate::problem::Problem;
 use crate::workspace::dockerfile::ReferenceKind;
-use crate::workspace::{BuildYml, PackageId, Workspace};
+use crate::workspace::{BuildYml, Package, PackageId, Workspace};
 
 use super::directories::Directories;
 use super::lkt::{self, BuildArgs};
 use super::repositories::Repositories;
-use super::{Edge, Graph, Kind, NodeInputs, Sort, State, cycle, inputs, paths};
+use super::{Edge, Graph, Kind, NodeInputs, Sort, State, cycle, inputs, paths, unread};
 
 /// Builds the graph for the architectures of each yml and for `platforms`; `builder` is the builder's own platform.
 #[must_use]
@@ -33,14 +33,17 @@ pub fn build(workspace: &Workspace, tags: &Tags, platforms: &[Platform], builder
     };
     let ids: Vec<PackageId> = workspace.ids().collect();
     let parts: Vec<Part> = ids.into_par_iter().map(|id| context.part(id)).collect();
-    let mut graph =
-        Graph { order: DiGraph::new(), edges: Vec::new(), nodes: BTreeMap::new(), problems: BTreeMap::new() };
+    let (problems, open) = (BTreeMap::new(), BTreeMap::new());
+    let mut graph = Graph { order: DiGraph::new(), edges: Vec::new(), nodes: BTreeMap::new(), problems, open };
     let mut nodes = Vec::new();
     for (id, part) in workspace.ids().zip(parts) {
         graph.edges.extend(part.edges);
         nodes.extend(part.nodes.into_iter().map(|(platform, inputs)| ((id, platform), inputs)));
         if !part.problems.is_empty() {
             graph.problems.insert(id, part.problems);
+        }
+        if !part.open.is_empty() {
+            graph.open.insert(id, part.open);
         }
     }
     graph.nodes = nodes.into_iter().collect();
@@ -83,6 +86,7 @@ struct Part {
     edges: Vec<Edge>,
     nodes: Vec<(Platform, NodeInputs)>,
     problems: Vec<Problem>,
+    open: Vec<Problem>,
 }
 
 impl Context<'_> {
@@ -104,7 +108,8 @@ impl Context<'_> {
         edges.extend(self.docker_images(&inputs));
         edges.sort_by(|a, b| a.key().cmp(&b.key()));
         edges.dedup();
-        Part { edges, nodes, problems }
+        let open = self.open(&inputs, package, &nodes, &problems);
+        Part { edges, nodes, problems, open }
     }
 
     /// Its files are part of the context and of the tag: of which packages they are the files.
@@ -127,6 +132,25 @@ impl Context<'_> {
             edges.extend(packages.iter().map(|&to| inputs.edge(Some(to), Kind::ExtraSource, &path, file, source.line)));
         }
         edges
+    }
+
+    /// Why there may be more edges than these, although the files of the package can be read.
+    fn open(
+        &self,
+        inputs: &Inputs<'_>,
+        package: &Package,
+        nodes: &[(Platform, NodeInputs)],
+        problems: &[Problem],
+    ) -> Vec<Problem> {
+        let mut open: Vec<Problem> = problems.iter().filter(|it| it.code() == lkt::UNKNOWN).cloned().collect();
+        // Where extra sources lie the tag says.
+        if !inputs.build.extra_sources.is_empty()
+            && let Some(Some(Err(problem))) = self.tags.packages.get(inputs.id.index())
+        {
+            open.push(problem.clone());
+        }
+        open.extend(package.dockerfile.iter().flat_map(|file| unread::without_value(&file.source, nodes)));
+        open
     }
 
     /// Fetched by digest, so published before this run whoever makes them.

@@ -24,6 +24,9 @@ use super::paths;
 /// What stands before the values that name packages.
 const PREFIX: &str = "@lkt:";
 
+/// The code of a value of which nobody knows the packages that it names.
+pub(super) const UNKNOWN: &str = "graph::lkt";
+
 /// The build args of a package.
 #[derive(Debug, Default)]
 pub(super) struct BuildArgs {

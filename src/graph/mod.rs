@@ -166,6 +166,9 @@ pub struct Graph {
     pub nodes: BTreeMap<(PackageId, Platform), NodeInputs>,
     /// Errors by package: `@lkt:` values that name nothing, a cycle through it, and the like.
     pub problems: BTreeMap<PackageId, Vec<Problem>>,
+    /// Why packages may need more than their edges say although their files can be read: references and values of which
+    /// nobody knows what they name.
+    pub open: BTreeMap<PackageId, Vec<Problem>>,
 }
 
 impl Graph {

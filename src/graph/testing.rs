@@ -300,6 +300,7 @@ pub(crate) fn bare(count: usize, needs: &[(usize, usize)]) -> (Workspace, Graph)
         .collect();
     edges.sort_by(|a, b| a.key().cmp(&b.key()));
     let order = super::edges::order(&workspace, &edges);
-    let graph = Graph { order, edges, nodes: BTreeMap::default(), problems: BTreeMap::default() };
+    let graph =
+        Graph { order, edges, nodes: BTreeMap::default(), problems: BTreeMap::default(), open: BTreeMap::default() };
     (workspace, graph)
 }

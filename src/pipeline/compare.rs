@@ -106,7 +106,7 @@ pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
         };
         package.is_nameless() || users().iter().any(is_selected)
     };
-    let unread = after.workspace.unread(after.workspace.ids().filter(is_told));
+    let unread = after.graph.open(&after.workspace, after.workspace.ids().filter(is_told));
     let (nothing, unsure) = selected.map(|selected| (selected.nothing, selected.unsure)).unwrap_or_default();
     Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing, unread, unsure })
 }
@@ -159,7 +159,7 @@ fn select(
         (Err(problem), _) => return Err(problem),
     };
     let nothing = packages.is_empty().then(|| now.nothing());
-    let unsure = after.workspace.unread(now.unsure(&after.workspace, &after.graph, &changed_now));
+    let unsure = after.graph.open(&after.workspace, now.unsure(&after.workspace, &after.graph, &changed_now));
     Ok(Selected { packages, nothing, unsure })
 }
 

@@ -156,7 +156,7 @@ fn follow(
     let mut graph = graph::build(&workspace, &tags, &asked, builder);
     let changed = compare::changed(&workspace, &graph, named, survey.workspace)?;
     let selected = named.select(&graph, &changed)?;
-    let unsure = workspace.unread(named.unsure(&workspace, &graph, &changed));
+    let unsure = graph.open(&workspace, named.unsure(&workspace, &graph, &changed));
     if !named.is_settled() && !survey.build_arg_files.is_empty() {
         // What is selected follows the edges that the repository has by itself: files of build args may change edges.
         add_build_args(&mut workspace, &selected, survey.build_arg_files)?;
@@ -233,7 +233,7 @@ pub fn select(
     let named = selector::named(workspace, &selectors_or(selectors, "."), current, None)?;
     let changed = compare::changed(workspace, graph, &named, read)?;
     let packages = named.select(graph, &changed)?;
-    let unsure = workspace.unread(named.unsure(workspace, graph, &changed));
+    let unsure = graph.open(workspace, named.unsure(workspace, graph, &changed));
     let nothing = packages.is_empty().then(|| named.nothing());
     Ok(Selection { packages, nothing, unsure })
 }

@@ -216,15 +216,6 @@ impl Workspace {
         Ok(())
     }
 
-    /// Those of these packages whose files cannot be read, with the reasons.
-    pub fn unread(&self, packages: impl IntoIterator<Item = PackageId>) -> Vec<Faulty> {
-        let faulty = packages.into_iter().map(|id| {
-            let package = self.package(id);
-            Faulty { name: package.name.clone(), problems: package.unread().cloned().collect() }
-        });
-        faulty.filter(|faulty| !faulty.problems.is_empty()).collect()
-    }
-
     /// The absolute directory of a package.
     #[must_use]
     pub fn directory(&self, id: PackageId) -> PathBuf {
