@@ -579,3 +579,32 @@ fn as_a_selector_a_revision_is_compared_with_the_work_tree() {
     assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", said));
     refused(monorepo.kitmake(&["deps", "[nope]"]), 2, "git::unknown_revision");
 }
+
+#[test]
+fn what_cannot_be_read_has_changed_when_its_files_have() {
+    let monorepo = changed();
+    let sources = "['../nowhere:x', '../../common:common']";
+    monorepo.write("pkg/broken/build.yml", "image: [\n");
+    monorepo.write("pkg/gone/build.yml", &format!("org: t\nimage: gone\nextra-sources: {sources}\n"));
+    monorepo.write("pkg/gone/Dockerfile", "FROM scratch\n");
+    monorepo.commit("Add what has no tag");
+    let told = monorepo.kitmake(&["affected", "--since", "HEAD", "--format", "names"]).with_code(0).stdout;
+    assert_eq!(told, "");
+    let selected = |revision: &str| -> Vec<String> {
+        let output = monorepo.kitmake(&["graph", "--format", "json", "--", &format!("[{revision}]")]).with_code(0);
+        let json = output.json();
+        json["packages"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(selected("HEAD"), [""; 0]);
+    monorepo.kitmake(&["deps", "[HEAD]"]).with_code(0);
+    // What they are made from is committed or not.
+    monorepo.write("common/b", "new\n");
+    assert_eq!(selected("HEAD"), ["pkg/gone", "pkg/lib"]);
+    monorepo.write("pkg/broken/file", "new\n");
+    monorepo.git(&["add", "pkg/broken/file"]);
+    fs::remove_file(monorepo.path("common/b")).unwrap();
+    assert_eq!(selected("HEAD"), ["pkg/broken"]);
+    monorepo.commit("Change what cannot be read");
+    assert_eq!(selected("HEAD"), [""; 0]);
+    assert_eq!(selected("HEAD~1"), ["pkg/broken"]);
+}

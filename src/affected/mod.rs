@@ -16,11 +16,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::git::{Revision, Tags};
+use crate::git::{Directory, Revision, Tags};
 use crate::graph::{Graph, State};
 use crate::image::{Platform, Reference};
 use crate::workspace::{PackageId, PackageName, Workspace};
 
+pub use part::directories_without_tag;
 pub use render::{Named, json, names, text};
 
 /// One state of a repository.
@@ -34,6 +35,8 @@ pub struct Side<'a> {
     pub graph: &'a Graph,
     /// Where it was read from; `None` for the work tree.
     pub revision: Option<&'a Revision>,
+    /// Of the work tree, what git has of [`directories_without_tag`].
+    pub directories: Option<&'a BTreeMap<PathBuf, Directory>>,
 }
 
 /// Why a package is made from something else.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Reason, Side};
-use crate::git::{Content, ExtraSource, clean_slash_path};
+use crate::git::{Content, ExtraSource, Tags, clean_slash_path};
 use crate::image::Platform;
 use crate::path::clean;
-use crate::workspace::{BuildYml, PackageId, PackageName};
+use crate::workspace::{BuildYml, PackageId, PackageName, Workspace};
 
 /// How many files are named.
 const NAMED: usize = 3;
@@ -64,7 +64,15 @@ fn build((side, id): At<'_>) -> Option<&BuildYml> {
 }
 
 fn dirty((side, id): At<'_>) -> Vec<Reason> {
-    let is_dirty = side.tags.get(id).is_some_and(crate::git::PackageTag::is_dirty);
+    let is_dirty = match (side.tags.get(id), side.directories) {
+        (Some(tag), None) => tag.is_dirty(),
+        (Some(tag), Some(_)) if tag.tree.is_some() => tag.is_dirty(),
+        (_, Some(known)) => {
+            let mut known = directories(side.workspace, id).into_iter().filter_map(|path| known.get(&path));
+            known.any(|directory| !directory.dirt.is_empty())
+        }
+        (None, None) => false,
+    };
     is_dirty.then_some(Reason::Dirty).into_iter().collect()
 }
 
@@ -85,7 +93,28 @@ struct Trees {
     sources: BTreeMap<(PathBuf, String), Tree>,
 }
 
-/// As the tag has them; without a tag as the revision has them.
+/// The directories, absolute, that packages are made from of which no tag says what git has there: their own, and their extra
+/// sources as far as their build ymls can be read.
+#[must_use]
+pub fn directories_without_tag(workspace: &Workspace, tags: &Tags) -> BTreeSet<PathBuf> {
+    let has_none = |id: &PackageId| tags.get(*id).is_none_or(|tag| tag.tree.is_none());
+    workspace.ids().filter(has_none).flat_map(|id| directories(workspace, id)).collect()
+}
+
+fn directories(workspace: &Workspace, id: PackageId) -> BTreeSet<PathBuf> {
+    let sources = sources(workspace, id).into_iter().map(|(source, _)| source);
+    sources.chain([clean(&workspace.directory(id))]).collect()
+}
+
+/// The extra sources that a build yml names, absolute, and where they go.
+fn sources(workspace: &Workspace, id: PackageId) -> Vec<(PathBuf, String)> {
+    let directory = clean(&workspace.directory(id));
+    let entries = workspace.package(id).build.iter().flat_map(|build| &build.extra_sources);
+    let parts = entries.map(|entry| entry.value.split_once(':').unwrap_or((&entry.value, "")));
+    parts.map(|(source, destination)| (clean(&directory.join(source)), clean_slash_path(destination))).collect()
+}
+
+/// As the tag has them; without a tag as the revision or the work tree has them.
 fn trees((side, id): At<'_>) -> Result<Trees, String> {
     let directory = clean(&side.workspace.directory(id));
     if let Some(tag) = side.tags.get(id)
@@ -95,24 +124,25 @@ fn trees((side, id): At<'_>) -> Result<Trees, String> {
             |source: &ExtraSource| ((source.source.clone(), source.destination.clone()), Tree::Id(source.tree.clone()));
         return Ok(Trees { own: Tree::Id(own.clone()), sources: tag.extra_sources.iter().map(of).collect() });
     }
-    let revision = side.revision.ok_or_else(|| match side.tags.packages.get(id.index()) {
-        Some(Some(Err(problem))) => problem.to_string(),
-        _ => "it has no tag".to_owned(),
-    })?;
-    let at = |path: &Path| match revision.content(path) {
-        Content::Id(id) => Ok(Tree::Id(id)),
-        Content::Nothing => Ok(Tree::Nothing),
-        Content::Unlisted { submodule, commit } => Ok(Tree::Unlisted { submodule, commit }),
-        Content::Elsewhere => Err(format!("`{}` lies outside the repository", path.display())),
+    let at = |path: &Path| match side.revision.map(|revision| revision.content(path)) {
+        Some(Content::Id(id)) => Ok(Tree::Id(id)),
+        Some(Content::Nothing) => Ok(Tree::Nothing),
+        Some(Content::Unlisted { submodule, commit }) => Ok(Tree::Unlisted { submodule, commit }),
+        Some(Content::Elsewhere) => Err(format!("`{}` lies outside the repository", path.display())),
+        None => match side.directories.and_then(|known| known.get(path)) {
+            Some(known) => Ok(known.tree.clone().map_or(Tree::Nothing, Tree::Id)),
+            None => Err(match side.tags.packages.get(id.index()) {
+                Some(Some(Err(problem))) => problem.to_string(),
+                _ => "it has no tag".to_owned(),
+            }),
+        },
     };
-    let mut sources = BTreeMap::new();
-    for entry in build((side, id)).iter().flat_map(|build| &build.extra_sources) {
-        let (source, destination) = entry.value.split_once(':').unwrap_or((&entry.value, ""));
-        let source = clean(&directory.join(source));
+    let mut trees = BTreeMap::new();
+    for (source, destination) in sources(side.workspace, id) {
         let tree = at(&source)?;
-        sources.insert((source, clean_slash_path(destination)), tree);
+        trees.insert((source, destination), tree);
     }
-    Ok(Trees { own: at(&directory)?, sources })
+    Ok(Trees { own: at(&directory)?, sources: trees })
 }
 
 /// Whether the package's own tree is the same.

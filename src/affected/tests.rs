@@ -27,7 +27,7 @@ fn build<'a>(repo: &'a mut Repo, name: &str) -> &'a mut crate::workspace::BuildY
 }
 
 fn side(repo: &Repo) -> Side<'_> {
-    Side { workspace: &repo.workspace, tags: &repo.tags, graph: &repo.graph, revision: None }
+    Side { workspace: &repo.workspace, tags: &repo.tags, graph: &repo.graph, revision: None, directories: None }
 }
 
 fn compared(before: &Repo, after: &Repo) -> Affected {

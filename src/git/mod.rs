@@ -3,6 +3,7 @@
 //! Git is asked, not re-implemented, by a number of processes that does not grow with the number of packages. Tags take five
 //! for each repository that a package or an extra source lies in, one more with `--hash-commit`, and two more if something in
 //! it is dirty; the files outside the trees take one, or two where there are submodules. So no repository takes more than ten.
+//! Where a revision is compared with packages that have no tag, their directories take five more.
 //! Only the former tags of a package are asked for one package at a time.
 //!
 //! ```text
@@ -10,6 +11,7 @@
 //! ```
 
 mod content;
+mod directories;
 mod error;
 mod extra_source;
 mod future;
@@ -32,6 +34,7 @@ mod template;
 mod tests;
 mod trees;
 
+pub use directories::{Directory, directories};
 pub use error::{Error, is_uncommitted};
 pub use extra_source::ExtraSource;
 pub(crate) use extra_source::clean_slash_path;

@@ -266,7 +266,7 @@ fn tree(
 }
 
 /// Why a path is dirty.
-fn dirt(snapshot: &Snapshot, view: View<'_>, path: &TreePath) -> Vec<Dirt> {
+pub(super) fn dirt(snapshot: &Snapshot, view: View<'_>, path: &TreePath) -> Vec<Dirt> {
     let Some(scope) = path.scope().filter(|_| view.revision == HEAD) else { return Vec::new() };
     let text = |name: &[u8]| OsString::from_vec(name.to_vec());
     let mut dirt: Vec<Dirt> = at_or_below(&snapshot.modified, scope).map(|name| Dirt::Modified(text(name))).collect();

@@ -260,7 +260,7 @@ fn named(
 }
 
 /// Asks git about every repository that a package or an extra source lies in.
-fn ask(questions: Questions, revisions: &[&str]) -> Result<Answers, Problem> {
+pub(super) fn ask(questions: Questions, revisions: &[&str]) -> Result<Answers, Problem> {
     let answers: Vec<Result<Answer, Problem>> =
         questions.par_iter().map(|(top, question)| snapshot::ask(top, question, revisions)).collect();
     // Without a git program nothing has a tag, which is one problem and not one for each package.

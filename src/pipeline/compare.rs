@@ -183,7 +183,8 @@ pub(super) fn changed(
         Some(_) => named.packages().into_iter().map(|id| workspace.package(id).name.clone()).collect(),
         None => Vec::new(),
     };
-    let now = Side { workspace, tags: &tags, graph, revision: None };
+    let directories = git::directories(&affected::directories_without_tag(workspace, &tags))?;
+    let now = Side { workspace, tags: &tags, graph, revision: None, directories: Some(&directories) };
     for revision in revisions {
         let then = State::read(&repository, revision, &workspace.root, read, &chosen)?;
         repository.check_complete()?;
@@ -230,6 +231,12 @@ impl State {
     }
 
     fn side(&self) -> Side<'_> {
-        Side { workspace: &self.workspace, tags: &self.tags, graph: &self.graph, revision: Some(&self.revision) }
+        Side {
+            workspace: &self.workspace,
+            tags: &self.tags,
+            graph: &self.graph,
+            revision: Some(&self.revision),
+            directories: None,
+        }
     }
 }
