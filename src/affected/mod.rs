@@ -222,12 +222,12 @@ fn followers(
     };
     let mut reached: BTreeMap<PackageId, PackageId> = BTreeMap::new();
     let mut open: VecDeque<PackageId> = changed.iter().copied().filter(|&id| keeps_tag(id)).collect();
+    let dependents = after.graph.dependents();
     while let Some(id) = open.pop_front() {
-        for edge in after.graph.edges_to(&[id]) {
-            let is_new = !changed.contains(&edge.from) && !reached.contains_key(&edge.from);
-            if edge.orders() && is_new {
-                reached.insert(edge.from, id);
-                open.push_back(edge.from);
+        for &dependent in &dependents[id.index()] {
+            if !changed.contains(&dependent) && !reached.contains_key(&dependent) {
+                reached.insert(dependent, id);
+                open.push_back(dependent);
             }
         }
     }

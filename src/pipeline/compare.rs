@@ -97,15 +97,12 @@ pub fn affected(comparison: Comparison<'_>) -> Result<Compared, Problem> {
         selected = Some(only);
     }
     let commit = |state: &State| state.revision.commit().id.clone();
+    let is_selected =
+        |id: &PackageId| selected.as_ref().is_none_or(|it| it.packages.contains(&after.workspace.package(*id).name));
+    let selected_now: Vec<PackageId> = after.workspace.ids().filter(is_selected).collect();
     // A package that nobody can read hides what it needs, for itself and for those that need it.
-    let is_told = |id: &PackageId| {
-        let package = after.workspace.package(*id);
-        let users = || after.graph.with_needing(&[*id]);
-        let is_selected = |id: &PackageId| {
-            selected.as_ref().is_none_or(|it| it.packages.contains(&after.workspace.package(*id).name))
-        };
-        package.is_nameless() || users().iter().any(is_selected)
-    };
+    let needed: BTreeSet<PackageId> = after.graph.with_needed(&selected_now).into_iter().collect();
+    let is_told = |id: &PackageId| needed.contains(id) || after.workspace.package(*id).is_nameless();
     let unread = after.graph.open(&after.workspace, after.workspace.ids().filter(is_told));
     let (nothing, unsure) = selected.map(|selected| (selected.nothing, selected.unsure)).unwrap_or_default();
     Ok(Compared { affected, since: commit(&before), until: commit(&after), nothing, unread, unsure })

@@ -152,12 +152,16 @@ impl Named {
         let mut unsure = BTreeSet::new();
         for (term, found) in self.including.iter().chain(&self.excluding) {
             unsure.extend(term.unread_needs(workspace, graph, found, changed));
+            let users = term.unread_users(workspace, graph, found, changed);
+            if users.is_empty() {
+                continue;
+            }
             // One more package that needs what is named brings only those along that need it in turn.
-            let changes_something = |id: &PackageId| {
-                let change = |id: &PackageId| including.contains(id) == term.excludes && !excluding.contains(id);
-                workspace.package(*id).is_nameless() || graph.with_needing(&[*id]).iter().any(change)
-            };
-            unsure.extend(term.unread_users(workspace, graph, found, changed).into_iter().filter(changes_something));
+            let would_change = |id: &PackageId| including.contains(id) == term.excludes && !excluding.contains(id);
+            let changing: Vec<PackageId> = workspace.ids().filter(would_change).collect();
+            let changing: BTreeSet<PackageId> = graph.with_needed(&changing).into_iter().collect();
+            let brings_some = |id: &PackageId| workspace.package(*id).is_nameless() || changing.contains(id);
+            unsure.extend(users.into_iter().filter(brings_some));
         }
         unsure.into_iter().collect()
     }
