@@ -608,3 +608,22 @@ fn what_cannot_be_read_has_changed_when_its_files_have() {
     assert_eq!(selected("HEAD"), [""; 0]);
     assert_eq!(selected("HEAD~1"), ["pkg/broken"]);
 }
+
+#[test]
+fn what_cannot_be_read_and_is_gone_may_have_been_selected() {
+    let monorepo = changed();
+    let base = monorepo.show_tag(&["pkg/base"])[0].clone();
+    for (name, yml) in [("broken", "image: [\n"), ("gone", "org: t\nimage: gone\n")] {
+        monorepo.write(&format!("pkg/{name}/build.yml"), yml);
+        monorepo.write(&format!("pkg/{name}/Dockerfile"), &format!("FROM {base}\n"));
+    }
+    monorepo.commit("Use the base twice");
+    monorepo.git(&["tag", "old"]);
+    monorepo.git(&["rm", "-rq", "pkg/broken", "pkg/gone"]);
+    monorepo.commit("Remove both");
+    let told = monorepo.kitmake(&["affected", "--since", "old", "--", "...pkg/base"]).with_code(0);
+    assert!(told.stdout.contains("  pkg/gone  removed\n"), "{}", told.stdout);
+    let said = "1 package cannot be read in full, on which hangs what is selected: pkg/broken (-v says why)\n";
+    assert_eq!(told.stderr, said);
+    assert_eq!(monorepo.kitmake(&["affected", "--since", "old", "pkg/base"]).with_code(0).stderr, "");
+}

@@ -48,7 +48,8 @@ pub struct Compared {
     pub nothing: Option<String>,
     /// The packages of the later state that cannot be read: nobody knows what they need.
     pub unread: Vec<Faulty>,
-    /// The packages of the later state that cannot be read and on which hangs what is selected.
+    /// The packages of the later state, and of those that are gone of the earlier one, that cannot be read and on which hangs
+    /// what is selected.
     pub unsure: Vec<Faulty>,
 }
 
@@ -156,7 +157,13 @@ fn select(
         (Err(problem), _) => return Err(problem),
     };
     let nothing = packages.is_empty().then(|| now.nothing());
-    let unsure = after.graph.open(&after.workspace, now.unsure(&after.workspace, &after.graph, &changed_now));
+    let mut unsure = after.graph.open(&after.workspace, now.unsure(&after.workspace, &after.graph, &changed_now));
+    // Of what is gone the earlier state says whether it is selected.
+    let unsure_then = then.unsure(&before.workspace, &before.graph, &changed_then);
+    unsure.extend(
+        before.graph.open(&before.workspace, unsure_then).into_iter().filter(|it| !everything.contains(&it.name)),
+    );
+    unsure.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Selected { packages, nothing, unsure })
 }
 
