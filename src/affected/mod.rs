@@ -222,7 +222,7 @@ fn followers(
     };
     let mut reached: BTreeMap<PackageId, PackageId> = BTreeMap::new();
     let mut open: VecDeque<PackageId> = changed.iter().copied().filter(|&id| keeps_tag(id)).collect();
-    let dependents = after.graph.dependents();
+    let dependents = after.graph.dependents_where_listed(after.workspace);
     while let Some(id) = open.pop_front() {
         for &dependent in &dependents[id.index()] {
             if !changed.contains(&dependent) && !reached.contains_key(&dependent) {

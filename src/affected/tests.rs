@@ -164,6 +164,25 @@ fn what_is_built_on_a_changed_package_whose_tag_stays_follows_it() {
 }
 
 #[test]
+fn what_is_built_on_it_on_a_platform_that_it_does_not_list_follows_nobody() {
+    let stages =
+        "ARG TARGETARCH\nFROM t/base:fixed AS build-amd64\nFROM scratch AS build-arm64\nFROM build-${TARGETARCH}\n";
+    let with = |tree: &str| {
+        let mut repo = state([
+            Pkg::new("base").tag("fixed"),
+            Pkg::new("there").dockerfile(stages).arches(&["amd64", "arm64"]),
+            Pkg::new("user").dockerfile(stages).arches(&["arm64"]),
+        ]);
+        tag(&mut repo, "base").tree = Some(tree.to_owned());
+        repo
+    };
+    // The machine that is asked is an amd64 one here, and nothing else of it.
+    let affected = compared(&with("1"), &with("2"));
+    let followers: Vec<&str> = affected.followers.iter().map(|follower| follower.name.as_str()).collect();
+    assert_eq!(followers, ["there"]);
+}
+
+#[test]
 fn a_pin_that_was_right_and_is_no_longer_is_told_and_one_that_never_was_is_not() {
     let packages = |base: &str| {
         [

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::workspace::PackageId;
+use crate::image::Platform;
+use crate::workspace::{PackageId, Workspace};
 
 use super::{Edge, Graph};
 
@@ -48,6 +49,16 @@ impl Graph {
     #[must_use]
     pub fn dependents(&self) -> Vec<Vec<PackageId>> {
         self.users(Edge::orders)
+    }
+
+    /// The same on the platforms alone that the build yml of each lists: on which machine that is asked means nothing.
+    #[must_use]
+    pub fn dependents_where_listed(&self, workspace: &Workspace) -> Vec<Vec<PackageId>> {
+        self.users(|edge| {
+            let build = workspace.package(edge.from).build.as_ref();
+            let mut listed = build.into_iter().flat_map(|build| &build.arches).map(|arch| Platform::linux(&arch.value));
+            edge.orders() && listed.any(|platform| edge.platforms.contains(&platform))
+        })
     }
 
     /// For each package those that need it directly by such edges, sorted.
