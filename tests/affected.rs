@@ -470,7 +470,7 @@ fn what_lies_in_a_submodule_that_is_not_here_is_compared_by_its_commit_with_the_
     ] {
         assert!(told.stdout.contains(&row), "{row}{}", told.stdout);
     }
-    assert_eq!(told.stderr.matches("packages in it are not looked at").count(), 2, "{}", told.stderr);
+    assert_eq!(told.stderr.matches("packages in it are not compared").count(), 2, "{}", told.stderr);
     let same = monorepo.kitmake(&["-C", bare, "affected", "--since", "HEAD~1", "--until", "before"]).with_code(0);
     assert!(same.stdout.starts_with("no package has changed"), "{}", same.stdout);
 
@@ -493,6 +493,12 @@ fn what_lies_in_a_submodule_that_is_not_here_is_compared_by_its_commit_with_the_
     ] {
         assert!(told.stdout.contains(&row), "{row}{}", told.stdout);
     }
+    // What only the earlier commit shows cannot be built now.
+    let back = ["-C", shallow, "affected", "--since", "HEAD", "--until", "before"];
+    let told = monorepo.kitmake(&back).with_code(0).stdout;
+    assert!(told.contains("  vendor/sub/a      the submodule vendor/sub has moved"), "{told}");
+    let names = monorepo.kitmake(&[&back[..], &["--format", "names"]].concat()).with_code(0).stdout;
+    assert_eq!(names, "pkg/lib\npkg/nested\npkg/other\n");
     let json = monorepo.kitmake(&["-C", shallow, "affected", "--since", "before", "--format", "json"]).json();
     let reasons: Vec<&Value> = (json["changed"].as_array().unwrap().iter())
         .filter(|change| change["id"] == "pkg/lib")
@@ -626,4 +632,33 @@ fn what_cannot_be_read_and_is_gone_may_have_been_selected() {
     let said = "1 package cannot be read in full, on which hangs what is selected: pkg/broken (-v says why)\n";
     assert_eq!(told.stderr, said);
     assert_eq!(monorepo.kitmake(&["affected", "--since", "old", "pkg/base"]).with_code(0).stderr, "");
+}
+
+#[test]
+fn what_the_clone_of_a_submodule_lacks_is_fetched_there() {
+    let monorepo = with_submodules();
+    let origin = monorepo.path("../origin");
+    let at = origin.to_str().unwrap();
+    monorepo.git(&["-C", at, "config", "uploadpack.allowFilter", "true"]);
+    monorepo.git(&["-C", at, "config", "uploadpack.allowAnySHA1InWant", "true"]);
+    monorepo.write("../origin/a/build.yml", "org: t\nimage: other\n");
+    monorepo.git(&["-C", at, "commit", "--quiet", "--all", "--message", "Rename"]);
+    monorepo.git(&["-C", "vendor/sub", "pull", "--quiet"]);
+    monorepo.commit("Move one submodule");
+    // As a clone with a filter for submodules, too, has it.
+    let partial = monorepo.path(".git/modules/other name");
+    fs::remove_dir_all(&partial).unwrap();
+    let url = format!("file://{at}");
+    monorepo.git(&["clone", "--quiet", "--bare", "--filter=blob:none", &url, partial.to_str().unwrap()]);
+    fs::remove_file(monorepo.path("vendor/sub/.git")).unwrap();
+    let away = monorepo.path("../away");
+    fs::rename(&origin, &away).unwrap();
+    let said = refused(monorepo.kitmake(&["affected", "--since", "HEAD~1"]), 4, "git::missing_object");
+    let command = format!("`git --git-dir='{}' fetch --refetch --no-filter`", partial.display());
+    assert!(said.contains(&command), "{said}");
+    fs::rename(&away, &origin).unwrap();
+    let directory = format!("--git-dir={}", partial.display());
+    monorepo.git(&[&directory, "fetch", "--quiet", "--refetch", "--no-filter"]);
+    fs::rename(&origin, &away).unwrap();
+    monorepo.kitmake(&["affected", "--since", "HEAD~1"]).with_code(0);
 }

@@ -116,6 +116,9 @@ pub struct Change {
     pub name: PackageName,
     /// Why; never empty.
     pub reasons: Vec<Reason>,
+    /// Whether the later state shows it: it is not gone, and does not lie where nobody can look.
+    #[serde(skip)]
+    pub is_there: bool,
 }
 
 /// A package that did not change itself, but is built on one that did by a pin that stays right.
@@ -155,8 +158,8 @@ pub struct Affected {
     pub followers: Vec<Follower>,
     /// Sorted by name, then file and line.
     pub stale: Vec<StalePin>,
-    /// Submodules whose commit differs and that are not here with both, relative to the root: packages in them are not looked
-    /// at.
+    /// Submodules whose commit differs and that are not here with both, relative to the root: packages in them are not
+    /// compared. Those that one of them shows are listed as changed.
     pub submodules: Vec<String>,
 }
 
@@ -186,7 +189,7 @@ pub fn compare(before: Side<'_>, after: Side<'_>) -> Affected {
             (None, None) => Vec::new(),
         };
         if !reasons.is_empty() {
-            changed.push(Change { name: name.clone(), reasons });
+            changed.push(Change { name: name.clone(), reasons, is_there: new.contains_key(name) });
         }
     }
     let now = |name: &PackageName| new.get(name).copied();

@@ -49,8 +49,7 @@ pub fn json<'a>(affected: &'a Affected, since: Named<'a>, until: Named<'a>) -> i
 /// For scripts: the packages that are there and have to be built, changed or built on what has changed; one per line.
 #[must_use]
 pub fn names(affected: &Affected) -> String {
-    let is_there = |change: &&Change| change.reasons != [Reason::Removed];
-    let changed = affected.changed.iter().filter(is_there).map(|change| &change.name);
+    let changed = affected.changed.iter().filter(|change| change.is_there).map(|change| &change.name);
     let mut names: Vec<&PackageName> =
         changed.chain(affected.followers.iter().map(|follower| &follower.name)).collect();
     names.sort_unstable();

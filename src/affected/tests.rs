@@ -220,7 +220,11 @@ fn what_is_kept_is_all_that_is_told_of_these_packages() {
 
 #[test]
 fn a_person_reads_one_line_each_and_pins_in_a_shared_file_once() {
-    let change = |name: &str, reasons: Vec<Reason>| Change { name: PackageName::new(name, "build.yml"), reasons };
+    let change = |name: &str, reasons: Vec<Reason>| Change {
+        name: PackageName::new(name, "build.yml"),
+        reasons,
+        is_there: true,
+    };
     let first = || vec!["Dockerfile".to_owned(), "a/b".to_owned(), "c".to_owned()];
     let commit = "0123456789abcdef0123456789abcdef01234567".to_owned();
     let submodule = |source: Option<&str>, absent| Reason::Submodule {

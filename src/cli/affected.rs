@@ -69,7 +69,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
     let compared = pipeline::affected(comparison).map_err(|problem| vec![problem])?;
     for submodule in &compared.affected.submodules {
         output.say(&format!(
-            "the submodule {submodule} has moved and is not here with both commits: packages in it are not looked at\n"
+            "the submodule {submodule} has moved and is not here with both commits: packages in it are not compared\n"
         ));
     }
     if let Some(nothing) = &compared.nothing {

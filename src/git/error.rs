@@ -3,6 +3,7 @@
 //! Where a build yml is at fault the error quotes its line. Paths are shown as the user knows them: relative to the root
 //! of the workspace where they lie below it, absolute elsewhere.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -343,13 +344,7 @@ pub enum Error {
 
     /// A file or directory that is needed was left out when the repository was cloned.
     #[error("this clone lacks {what}, which is the object {id}{}", and_more(*others))]
-    #[diagnostic(
-        code(git::missing_object),
-        help(
-            "a partial clone fetches it by itself while its remote can be reached; `git fetch --refetch --no-filter` \
-              fetches everything"
-        )
-    )]
+    #[diagnostic(code(git::missing_object))]
     MissingObject {
         /// What the object is.
         what: String,
@@ -357,6 +352,8 @@ pub enum Error {
         id: String,
         /// How many more are known to be missing.
         others: usize,
+        #[help]
+        help: String,
     },
 
     /// The image of a package is printed as it is, but cannot be used as a reference.
@@ -384,7 +381,18 @@ impl Error {
         let is_id = |word: &&str| matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let last = text.lines().rfind(|line| line.starts_with("fatal: "))?;
         let id = last.split(|letter: char| !letter.is_ascii_alphanumeric()).find(is_id)?;
-        Some(Self::MissingObject { what: format!("a directory of `{revision}`"), id: id.to_owned(), others: 0 })
+        Some(Self::missing_object(format!("a directory of `{revision}`"), id.to_owned(), 0, None))
+    }
+
+    /// Something that a clone should have; `submodule` is the git directory of the submodule whose clone it is, if it is one.
+    pub(super) fn missing_object(what: String, id: String, others: usize, submodule: Option<&Path>) -> Self {
+        // What is kept of a submodule need not be checked out, so that no other directory is sure to be there.
+        let of = submodule.map(|directory| format!(" --git-dir='{}'", directory.display())).unwrap_or_default();
+        let help = format!(
+            "a partial clone fetches it by itself while its remote can be reached; `git{of} fetch --refetch --no-filter` \
+             fetches everything"
+        );
+        Self::MissingObject { what, id, others, help }
     }
 
     pub(super) fn workshop(error: &std::io::Error) -> Self {

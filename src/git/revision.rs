@@ -129,9 +129,11 @@ impl Repository {
     /// Fails if something was read that this clone does not have.
     pub fn check_complete(&self) -> Result<(), Problem> {
         let of_modules = self.of_modules.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.objects.missing().or_else(|| of_modules.values().find_map(|objects| objects.missing())) {
+        let of_modules = of_modules.iter().map(|(directory, objects)| (Some(directory.as_path()), objects));
+        let mut all = [(None, &self.objects)].into_iter().chain(of_modules);
+        match all.find_map(|(directory, objects)| Some((directory, objects.missing()?))) {
             None => Ok(()),
-            Some((what, id, others)) => Err(Error::MissingObject { what, id, others }.into()),
+            Some((submodule, (what, id, others))) => Err(Error::missing_object(what, id, others, submodule).into()),
         }
     }
 
