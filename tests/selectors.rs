@@ -359,6 +359,17 @@ fn every_verb_says_what_it_could_not_read_on_the_way() {
 }
 
 #[test]
+fn what_is_left_out_on_a_platform_asks_for_nothing_there() {
+    let monorepo = repository("");
+    let explain = |selectors: &[&str]| run(&monorepo, &[&["explain"], QUIET].concat(), selectors);
+    let refused = explain(&["pkg/mid", "!pkg/lib@arm64"]).with_code(2);
+    assert!(refused.stderr.contains("explain::only_left_out") && refused.stdout.is_empty(), "{}", refused.stderr);
+    let nodes = explain(&["pkg/mid", "pkg/{lib,user}@amd64", "!pkg/lib@amd64"]).with_code(0).json();
+    let names: Vec<String> = texts(&nodes["nodes"], "id").into_iter().collect();
+    assert_eq!(names, ["pkg/mid@linux/amd64", "pkg/user@linux/amd64"]);
+}
+
+#[test]
 fn no_verb_that_takes_packages_is_missing_here() {
     let monorepo = Monorepo::with_files(&[("README", "no package\n")]);
     let help = |words: &[&str]| monorepo.kitmake(&[words, &["--help"]].concat()).with_code(0).stdout;

@@ -43,6 +43,14 @@ enum ExplainError {
         help("behind `@` stands a platform such as `linux/arm64`, or an architecture such as `arm64`")
     )]
     NoPlatform { selector: String, platform: String },
+    #[error("`!…@{platform}` leaves something out where nothing is asked for")]
+    #[diagnostic(
+        code(explain::only_left_out),
+        help(
+            "name packages with `@{platform}`, too, or leave it away: without it, something is left out on all platforms"
+        )
+    )]
+    OnlyLeftOut { platform: String },
 }
 
 impl Fault for ExplainError {
@@ -72,6 +80,13 @@ pub(super) fn run(place: &Place, output: &Output, args: &ExplainArgs, runtime: &
             left_out.push(name.to_owned());
         } else {
             asked.entry(platform).or_default().push(name.to_owned());
+        }
+    }
+    for (platform, selectors) in &asked {
+        if let Some(platform) = platform
+            && selectors.iter().all(|selector| selector.starts_with('!'))
+        {
+            return Err(vec![ExplainError::OnlyLeftOut { platform: platform.to_string() }.into()]);
         }
     }
     if asked.is_empty() {

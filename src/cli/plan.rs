@@ -134,7 +134,12 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
     for warning in &prepared.plan.warnings {
         output.warning(warning);
     }
+    if let Some(nothing) = &prepared.assumed_missing.nothing {
+        output.say(&format!("--assume-missing: {nothing}\n"));
+    }
     faulty::say_unsure(output, &prepared.surveyed.unsure);
+    let words = "cannot be read in full, on which hangs what `--assume-missing` covers";
+    faulty::say(output, &prepared.assumed_missing.unsure, words, words);
     let is_new = |faulty: &&Faulty| prepared.surveyed.unsure.iter().all(|said| said.name != faulty.name);
     let elsewhere: Vec<Faulty> = prepared.plan.broken_elsewhere.iter().filter(is_new).cloned().collect();
     faulty::say(output, &elsewhere, "that is not selected has errors", "that are not selected have errors");

@@ -1,6 +1,5 @@
 //! From settings to a plan, and to the means that it is run with.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::outside::files_outside_trees;
 use super::questions::{questions, tags_to_trust};
-use super::survey::{Survey, Surveyed, select, survey};
+use super::survey::{Selection, Survey, Surveyed, select, survey};
 use crate::builder::Engine;
 use crate::durations::Durations;
 use crate::image::Platform;
@@ -42,6 +41,8 @@ pub struct Prepared {
     pub planned_at: SystemTime,
     /// What it is a plan of.
     pub surveyed: Surveyed,
+    /// What counts as missing where nobody can be asked for it.
+    pub assumed_missing: Selection,
     /// What is published beside what is selected, since new pins name it; sorted.
     pub also_published: Vec<PackageId>,
     /// Where images without a host in their name live.
@@ -74,6 +75,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     if let Some(publish) = &mut publish {
         publish.notarize &= trust.is_some();
     }
+    let assumed_missing = assume_missing(settings, &surveyed)?;
     let mut request = Request {
         selected,
         platforms: platforms.clone(),
@@ -86,7 +88,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         publish,
         force: settings.force,
         pull: settings.pull,
-        assume_missing: assume_missing(settings, &surveyed)?,
+        assume_missing: assumed_missing.packages.iter().copied().collect(),
         on_outdated: settings.on_outdated,
     };
     let questions = questions(&surveyed, &request, &demand);
@@ -138,7 +140,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let durations = Durations::open(&settings.environment.state, &settings.root, names);
     let registry = request.registry;
     let means = Means { engine, client, layout, key, trust };
-    Ok(Prepared { plan, means, cpus, memo, durations, planned_at, surveyed, also_published, registry })
+    Ok(Prepared { plan, means, cpus, memo, durations, planned_at, surveyed, assumed_missing, also_published, registry })
 }
 
 /// The packages that are asked for and, with a push, those of them that are so only because new pins name them and the others
@@ -168,15 +170,12 @@ fn published(
 }
 
 /// The packages that count as missing where their presence cannot be asked.
-fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<BTreeSet<PackageId>, Problem> {
-    Ok(match &settings.assume_missing {
-        AssumeMissing::Nothing => BTreeSet::new(),
-        AssumeMissing::Everything => surveyed.workspace.ids().collect(),
-        AssumeMissing::These(selectors) => {
-            select(&surveyed.workspace, &surveyed.graph, selectors, &settings.current, &settings.workspace)?
-                .packages
-                .into_iter()
-                .collect()
-        }
-    })
+fn assume_missing(settings: &Settings, surveyed: &Surveyed) -> Result<Selection, Problem> {
+    let Surveyed { workspace, graph, .. } = surveyed;
+    let all = |packages| Selection { packages, nothing: None, unsure: Vec::new() };
+    match &settings.assume_missing {
+        AssumeMissing::Nothing => Ok(all(Vec::new())),
+        AssumeMissing::Everything => Ok(all(workspace.ids().collect())),
+        AssumeMissing::These(selectors) => select(workspace, graph, selectors, &settings.current, &settings.workspace),
+    }
 }
