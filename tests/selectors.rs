@@ -337,15 +337,29 @@ fn every_verb_says_what_it_could_not_read_on_the_way() {
     monorepo.write("pkg/broken/build.yml", "image: [\n");
     monorepo.write("pkg/mid/build.yml", "org: t\nimage: mid\narches: [amd64]\ndockerfile: Nowhere\n");
     monorepo.commit("Break two");
+    // Either may need it; what it needs itself is not known. Nothing of both is asked of others.
+    let both =
+        "2 packages cannot be read in full, on which hangs what is selected: pkg/broken, pkg/mid (-v says why)\n";
+    let one = "1 package cannot be read in full, on which hangs what is selected: pkg/mid (-v says why)\n";
     for verb in &VERBS {
-        // Either may need it; what it needs itself is not known.
-        for (selector, expected) in [("...pkg/base", &["pkg/broken", "pkg/mid"][..]), ("pkg/user...", &["pkg/mid"])] {
+        for (selector, line) in [("...pkg/base", Some(both)), ("pkg/user...", Some(one)), ("pkg/user", None)] {
             let stderr = verb.run(&monorepo, &[selector]).stderr;
-            for name in expected {
-                assert!(stderr.contains(name), "{} {selector}: {stderr}", verb.name);
+            match line {
+                Some(line) => assert!(stderr.contains(line), "{} {selector}: {stderr}", verb.name),
+                None => assert!(!stderr.contains("hangs"), "{} {selector}: {stderr}", verb.name),
             }
         }
     }
+    let assumed = |selector: &str| {
+        let missing = format!("--assume-missing={selector}");
+        run(&monorepo, &["plan", "--offline", &missing], &["pkg/alone"]).stderr
+    };
+    let line =
+        "1 package cannot be read in full, on which hangs what `--assume-missing` covers: pkg/mid (-v says why)\n";
+    assert!(assumed("pkg/user...").contains(line), "{}", assumed("pkg/user..."));
+    assert!(!assumed("pkg/user").contains("hangs"), "{}", assumed("pkg/user"));
+    let nothing = "--assume-missing: nothing is selected: nothing has changed since `HEAD`\n";
+    assert!(assumed("[HEAD]").contains(nothing), "{}", assumed("[HEAD]"));
     let spread = run(&monorepo, &["plan", "--assume-changed", "pkg/base"], &[]).with_code(0);
     let said =
         "2 packages cannot be read in full and may have to be built again, too: pkg/broken, pkg/mid (-v says why)\n";

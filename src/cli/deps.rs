@@ -86,6 +86,7 @@ pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
 pub(super) fn uses(place: &Place, output: &Output, args: &RdepsArgs) -> Ended {
     let surveyed = survey(place, output, &args.edges)?;
     let Surveyed { workspace, graph, selected, .. } = &surveyed;
+    faulty::say_unsure(output, &surveyed.unsure);
     let asked = if args.edges.transitive { graph.with_needing(selected) } else { selected.clone() };
     let edges = graph.edges_to(&asked);
     // Who needs what has no name nobody knows.

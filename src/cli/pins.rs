@@ -11,7 +11,7 @@ use super::build::cancel_on_signal;
 use super::options::Place;
 use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
-use super::{Ended, exit};
+use super::{Ended, exit, faulty};
 use crate::pins::{self, Change, KeptReason, Published, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
 use crate::problem::{Problem, once};
@@ -142,6 +142,7 @@ fn survey(
     if let Some(nothing) = &surveyed.surveyed.nothing {
         output.say(&format!("{nothing}\n"));
     }
+    faulty::say_unsure(output, &surveyed.surveyed.unsure);
     Ok(surveyed)
 }
 
