@@ -134,6 +134,25 @@ fn what_cannot_be_read_is_never_taken_for_not_needing_or_not_being_needed() {
     assert!(said(&["deps", "pkg/other"], 0).starts_with(hidden));
     assert!(said(&["graph", "pkg/other"], 0).contains("may make an image that is shown as one of others: pkg/broken"));
     assert!(said(&["deps", "-t", "pkg/user"], 3).contains("workspace::missing_dockerfile"));
+
+    // A program is told, too.
+    for (arguments, code, expected) in [
+        (&["rdeps", "pkg/base"][..], 0, &["pkg/broken", "pkg/half"][..]),
+        (&["rdeps", "pkg/broken"], 3, &["pkg/broken", "pkg/half"]),
+        (&["deps", "pkg/other"], 0, &["pkg/broken"]),
+        (&["deps", "-t", "pkg/user"], 3, &["pkg/half"]),
+        (&["deps", "pkg/user"], 0, &[]),
+        (&["path", "pkg/user", "pkg/other"], 3, &["pkg/half"]),
+        (&["path", "pkg/user", "pkg/base"], 0, &[]),
+        (&["graph", "pkg/other"], 0, &["pkg/broken"]),
+        (&["graph", "pkg/base"], 0, &[]),
+        (&["affected", "--since", "HEAD", "pkg/user"], 0, &["pkg/broken", "pkg/half"]),
+        (&["affected", "--since", "HEAD", "pkg/base"], 0, &["pkg/broken"]),
+    ] {
+        let all = [arguments, &["--format", "json"]].concat();
+        let output = monorepo.kitmake(&all).with_code(code);
+        assert_eq!(output.json()["unread"], serde_json::json!(expected), "{}", output.command);
+    }
 }
 
 #[test]

@@ -30,11 +30,18 @@ struct Json<'a> {
     followers: &'a [Follower],
     stale_pins: &'a [StalePin],
     submodules: &'a [String],
+    /// The packages that cannot be read in full, on which hangs what is selected or what follows a change.
+    unread: BTreeSet<PackageName>,
 }
 
-/// For programs.
+/// For programs; `unread` are the packages of which nobody knows what they need, and on which the answer hangs.
 #[must_use]
-pub fn json<'a>(affected: &'a Affected, since: Named<'a>, until: Named<'a>) -> impl Serialize + 'a {
+pub fn json<'a>(
+    affected: &'a Affected,
+    since: Named<'a>,
+    until: Named<'a>,
+    unread: BTreeSet<PackageName>,
+) -> impl Serialize + 'a {
     Json {
         schema_version: SCHEMA_VERSION,
         since,
@@ -43,6 +50,7 @@ pub fn json<'a>(affected: &'a Affected, since: Named<'a>, until: Named<'a>) -> i
         followers: &affected.followers,
         stale_pins: &affected.stale,
         submodules: &affected.submodules,
+        unread,
     }
 }
 

@@ -266,7 +266,7 @@ fn a_person_reads_one_line_each_and_pins_in_a_shared_file_once() {
       pkg/kernel:b.yml                    pkg/kernel/Dockerfile:7  t/base:1, now 0123456789ab
     ");
     let until = Named { revision: "HEAD", commit: &commit };
-    let json = serde_json::to_value(json(&affected, since, until)).unwrap();
+    let json = serde_json::to_value(json(&affected, since, until, BTreeSet::new())).unwrap();
     assert_eq!(json["changed"][1]["reasons"][0]["kind"], "submodule");
     assert_eq!(json["changed"][0]["reasons"][0], serde_json::json!({"kind": "files", "count": 5, "first": first()}));
     assert_eq!((json["stale_pins"].as_array().unwrap().len(), &json["until"]["revision"]), (3, &"HEAD".into()));

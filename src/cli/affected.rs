@@ -12,7 +12,7 @@ use crate::pipeline::{self, Comparison};
 /// Show which packages have changed between two revisions
 ///
 /// Compares what git determines of each package, each revision by its own files: tree, extra sources, Dockerfile, build args
-/// with their `@lkt:` values, and kitmake.yml. Nothing is checked out and no work tree is looked at; a bare clone will do.
+/// with their `@lkt:` values, and kitmake.yml. Nothing is checked out, and files of the work tree mean nothing; a bare clone will do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kitmake affected --since main                 what this branch changes against main as it is now
@@ -84,7 +84,12 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
     output.data(&match args.format {
         Format::Text if compared.nothing.is_some() => String::new(),
         Format::Text => affected::text(&compared.affected, since, args.selectors.is_empty()),
-        Format::Json => output::json(&affected::json(&compared.affected, since, until)),
+        Format::Json => output::json(&affected::json(
+            &compared.affected,
+            since,
+            until,
+            faulty::names([&compared.unread[..], &compared.unsure]),
+        )),
         Format::Names => affected::names(&compared.affected),
     })?;
     Ok(exit::DONE)

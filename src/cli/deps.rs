@@ -1,5 +1,7 @@
 //! `kitmake deps` and `kitmake rdeps`: what packages need, and what needs them.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::options::Place;
@@ -12,7 +14,7 @@ use crate::image::Platform;
 use crate::pipeline::{self, Surveyed};
 use crate::problem::Problem;
 use crate::settings;
-use crate::workspace::{Faulty, PackageId};
+use crate::workspace::{Faulty, PackageId, PackageName};
 
 /// Arguments of `deps`.
 #[derive(Debug, Args)]
@@ -69,8 +71,9 @@ pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
     edges.retain(|edge| edge.to.is_some() || args.external);
     let (unread, nameless): (Vec<PackageId>, Vec<PackageId>) =
         graph.unread_needs(workspace, &asked).into_iter().partition(|id| asked.binary_search(id).is_ok());
+    let (unread, nameless) = (graph.open(workspace, unread), graph.open(workspace, nameless));
     let words = "cannot be read and may make an image that is needed";
-    faulty::say(output, &graph.open(workspace, nameless.iter().copied()), words, words);
+    faulty::say(output, &nameless, words, words);
     if edges.is_empty() && surveyed.nothing.is_none() && unread.is_empty() {
         output.say(if nameless.is_empty() {
             "it needs no package of this workspace\n"
@@ -78,8 +81,9 @@ pub(super) fn needs(place: &Place, output: &Output, args: &DepsArgs) -> Ended {
             "it needs no other package of this workspace that can be read\n"
         });
     }
-    print(&surveyed, output, &edges, args.edges.format)?;
-    ended(graph.open(workspace, unread))
+    let names = faulty::names([&unread[..], &nameless, &surveyed.unsure]);
+    print(&surveyed, output, &edges, names, args.edges.format)?;
+    ended(unread)
 }
 
 /// What needs packages.
@@ -93,7 +97,7 @@ pub(super) fn uses(place: &Place, output: &Output, args: &RdepsArgs) -> Ended {
     let is_nameless = |id: &PackageId| asked.binary_search(id).is_ok() && workspace.package(*id).is_nameless();
     let (nameless, others): (Vec<PackageId>, Vec<PackageId>) =
         graph.unread_users(workspace, &asked).into_iter().partition(is_nameless);
-    let others = graph.open(workspace, others);
+    let (nameless, others) = (graph.open(workspace, nameless), graph.open(workspace, others));
     let words = "cannot be read in full and may need it, too";
     faulty::say(output, &others, words, words);
     if edges.is_empty() && surveyed.nothing.is_none() && nameless.is_empty() {
@@ -103,8 +107,9 @@ pub(super) fn uses(place: &Place, output: &Output, args: &RdepsArgs) -> Ended {
             "no package of this workspace that can be read in full needs it\n"
         });
     }
-    print(&surveyed, output, &edges, args.edges.format)?;
-    ended(graph.open(workspace, nameless))
+    let names = faulty::names([&nameless[..], &others, &surveyed.unsure]);
+    print(&surveyed, output, &edges, names, args.edges.format)?;
+    ended(nameless)
 }
 
 fn survey(place: &Place, output: &Output, args: &EdgesArgs) -> Result<Surveyed, Vec<Problem>> {
@@ -127,10 +132,16 @@ fn ended(unread: Vec<Faulty>) -> Ended {
     if problems.is_empty() { Ok(exit::DONE) } else { Err(problems) }
 }
 
-/// The same for all verbs that print edges.
-pub(super) fn print(surveyed: &Surveyed, output: &Output, edges: &[&Edge], format: Format) -> Result<(), Vec<Problem>> {
+/// The same for all verbs that print edges; `unread` are the packages because of which these may not be all.
+pub(super) fn print(
+    surveyed: &Surveyed,
+    output: &Output,
+    edges: &[&Edge],
+    unread: BTreeSet<PackageName>,
+    format: Format,
+) -> Result<(), Vec<Problem>> {
     output.data(&match format {
         Format::Text => render::edges_text(&surveyed.workspace, edges),
-        Format::Json => output::json(&render::edges_json(&surveyed.workspace, edges)),
+        Format::Json => output::json(&render::edges_json(&surveyed.workspace, edges, unread)),
     })
 }

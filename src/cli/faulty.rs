@@ -1,7 +1,9 @@
 //! What is said of packages that cannot be read, or are wrong, and that nobody asked for by name.
 
+use std::collections::BTreeSet;
+
 use super::output::Output;
-use crate::workspace::Faulty;
+use crate::workspace::{Faulty, PackageName};
 
 /// How many are named in one line.
 const NAMED: usize = 8;
@@ -24,6 +26,11 @@ pub(super) fn say_unsure(output: &Output, packages: &[Faulty]) {
     say(output, packages, words, words);
 }
 
+/// The names of all of these.
+pub(super) fn names<'a>(lists: impl IntoIterator<Item = &'a [Faulty]>) -> BTreeSet<PackageName> {
+    lists.into_iter().flatten().map(|faulty| faulty.name.clone()).collect()
+}
+
 fn line(packages: &[Faulty], one: &str, several: &str, verbose: bool) -> String {
     let said = match packages.len() {
         1 => format!("1 package {one}"),
@@ -40,7 +47,6 @@ fn line(packages: &[Faulty], one: &str, several: &str, verbose: bool) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::PackageName;
 
     #[test]
     fn a_few_are_named_and_many_are_counted() {

@@ -53,8 +53,9 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     let whole = args.selectors.is_empty() && args.ymls.build_yml.is_none();
     let selected = (!whole).then_some(&surveyed.selected[..]);
     let shown = graph.with_needed(&surveyed.selected);
-    let nameless: Vec<PackageId> =
-        graph.unread_needs(workspace, &shown).into_iter().filter(|id| shown.binary_search(id).is_err()).collect();
+    let unread = graph.unread_needs(workspace, &shown);
+    let names = faulty::names([&graph.open(workspace, unread.iter().copied())[..], &surveyed.unsure]);
+    let nameless: Vec<PackageId> = unread.into_iter().filter(|id| shown.binary_search(id).is_err()).collect();
     let words = "cannot be read and may make an image that is shown as one of others";
     faulty::say(output, &graph.open(workspace, nameless), words, words);
     faulty::say_unsure(output, &surveyed.unsure);
@@ -65,7 +66,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &GraphArgs) -> Ended {
     }
     let text = match args.format {
         Format::Dot => render::dot(graph, workspace, tags, selected, render::DotOptions::default()),
-        Format::Json => super::output::json(&render::json(graph, workspace, tags, selected)),
+        Format::Json => super::output::json(&render::json(graph, workspace, tags, selected, names)),
         Format::Mermaid => render::mermaid(graph, workspace, tags, selected).map_err(|problem| vec![problem])?,
         Format::Html => page::html(&page::of_graph(graph, workspace, tags, selected)),
     };

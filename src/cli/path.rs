@@ -51,19 +51,25 @@ pub(super) fn run(place: &Place, output: &Output, args: &PathArgs) -> Ended {
         }
         faulty::say_unsure(output, unsure);
     }
+    let unsure = faulty::names([&from.unsure[..], &to.unsure]);
     let (from, to) = (from.packages, to.packages);
     let (workspace, graph) = (&surveyed.workspace, &surveyed.graph);
     let chain = graph.path(&from, &to);
-    print(&surveyed, output, chain.as_deref().unwrap_or_default(), args.format)?;
     let (a, b) = (&args.from, &args.to);
-    let unread = graph.open(workspace, graph.unread_needs(workspace, &graph.with_needed(&from)));
+    let mut unread = graph.open(workspace, graph.unread_needs(workspace, &graph.with_needed(&from)));
+    if chain.as_ref().is_some_and(|chain| chain.len() <= 1) {
+        // Nothing is shorter.
+        unread.clear();
+    }
+    let names = &faulty::names([&unread[..]]) | &unsure;
+    print(&surveyed, output, chain.as_deref().unwrap_or_default(), names, args.format)?;
     if chain.is_none() && !unread.is_empty() {
         output.say(&format!(
             "it is not known whether `{a}` needs `{b}`: something between them cannot be read in full\n"
         ));
         return Err(unread.into_iter().flat_map(|faulty| faulty.problems).collect());
     }
-    if chain.as_ref().is_some_and(|chain| chain.len() > 1) {
+    if chain.is_some() {
         let words = "cannot be read in full, so that a shorter path may be there";
         faulty::say(output, &unread, words, words);
     }

@@ -1,11 +1,13 @@
 //! Single edges, one per line or as a list for programs.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::JsonEdge;
 use crate::graph::{Edge, State};
 use crate::wording::columns;
-use crate::workspace::Workspace;
+use crate::workspace::{PackageName, Workspace};
 
 /// The version of [`EdgesJson`]: it changes when a field changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;
@@ -15,13 +17,15 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct EdgesJson<'a> {
     schema_version: u32,
     edges: Vec<JsonEdge<'a>>,
+    /// The packages that cannot be read in full and may have more edges that belong here.
+    unread: BTreeSet<PackageName>,
 }
 
-/// Edges for JSON, in the order given.
+/// Edges for JSON, in the order given; `unread` are the packages because of which they may not be all.
 #[must_use]
-pub fn edges_json<'a>(workspace: &'a Workspace, edges: &[&'a Edge]) -> EdgesJson<'a> {
+pub fn edges_json<'a>(workspace: &'a Workspace, edges: &[&'a Edge], unread: BTreeSet<PackageName>) -> EdgesJson<'a> {
     let edges = edges.iter().map(|edge| JsonEdge::new(workspace, edge)).collect();
-    EdgesJson { schema_version: SCHEMA_VERSION, edges }
+    EdgesJson { schema_version: SCHEMA_VERSION, edges, unread }
 }
 
 /// One line per edge in the order given: who needs whom (or which image that is made elsewhere), the kind of the edge with
@@ -66,8 +70,10 @@ mod tests {
     fn json_has_the_fields_of_the_graph() {
         let repo = small();
         let edges: Vec<&Edge> = repo.graph.edges_of(repo.id("pkg/user:b.yml")).collect();
-        let json = serde_json::to_value(edges_json(&repo.workspace, &edges)).unwrap();
-        let whole = serde_json::to_value(super::super::json(&repo.graph, &repo.workspace, &repo.tags, None)).unwrap();
+        let json = serde_json::to_value(edges_json(&repo.workspace, &edges, BTreeSet::new())).unwrap();
+        let whole =
+            serde_json::to_value(super::super::json(&repo.graph, &repo.workspace, &repo.tags, None, BTreeSet::new()))
+                .unwrap();
         assert_eq!(json["edges"].as_array().unwrap().len(), 1);
         assert!(whole["edges"].as_array().unwrap().contains(&json["edges"][0]));
     }

@@ -19,6 +19,8 @@ pub struct Json<'a> {
     schema_version: u32,
     packages: Vec<JsonPackage<'a>>,
     edges: Vec<JsonEdge<'a>>,
+    /// The packages that cannot be read in full and may have more edges, or may be what an edge names.
+    unread: BTreeSet<PackageName>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,14 +75,22 @@ impl<'a> JsonEdge<'a> {
     }
 }
 
-/// The graph for JSON: all packages, or those `selected` with all that they need; and the edges that leave them.
+/// The graph for JSON: all packages, or those `selected` with all that they need; and the edges that leave them. `unread` are
+/// the packages because of which these may not be all.
 #[must_use]
-pub fn json<'a>(graph: &'a Graph, workspace: &'a Workspace, tags: &Tags, selected: Option<&[PackageId]>) -> Json<'a> {
+pub fn json<'a>(
+    graph: &'a Graph,
+    workspace: &'a Workspace,
+    tags: &Tags,
+    selected: Option<&[PackageId]>,
+    unread: BTreeSet<PackageName>,
+) -> Json<'a> {
     let shown = shown(graph, workspace, selected);
     Json {
         schema_version: SCHEMA_VERSION,
         packages: shown.iter().map(|&id| package(graph, workspace, tags, id)).collect(),
         edges: shown.iter().flat_map(|&id| graph.edges_of(id)).map(|edge| JsonEdge::new(workspace, edge)).collect(),
+        unread,
     }
 }
 
@@ -112,7 +122,8 @@ mod tests {
     #[test]
     fn json_has_every_package_and_edge_with_all_fields() {
         let repo = small();
-        let json = serde_json::to_string_pretty(&json(&repo.graph, &repo.workspace, &repo.tags, None)).unwrap();
+        let json = serde_json::to_string_pretty(&json(&repo.graph, &repo.workspace, &repo.tags, None, BTreeSet::new()))
+            .unwrap();
         insta::assert_snapshot!(json);
     }
 
@@ -121,7 +132,7 @@ mod tests {
         let repo = small();
         let names = |selected: &str| -> Vec<String> {
             let id = [repo.id(selected)];
-            let json = json(&repo.graph, &repo.workspace, &repo.tags, Some(&id));
+            let json = json(&repo.graph, &repo.workspace, &repo.tags, Some(&id), BTreeSet::new());
             json.packages.iter().map(|package| package.id.to_string()).collect()
         };
         assert_eq!(names("pkg/user:b.yml"), ["pkg/base", "pkg/mid", "pkg/old", "pkg/user:b.yml"]);
