@@ -8,6 +8,7 @@ use super::yml_args::YmlArgs;
 use super::{Ended, exit, faulty};
 use crate::affected::{self, Named};
 use crate::pipeline::{self, Comparison};
+use crate::workspace::Faulty;
 
 /// Show which packages have changed between two revisions
 ///
@@ -76,9 +77,10 @@ pub(super) fn run(place: &Place, output: &Output, args: &AffectedArgs) -> Ended 
         output.say(&format!("{nothing}\n"));
     }
     faulty::say_unsure(output, &compared.unsure);
-    let words = format!("cannot be read in full at {}, so that only their own files are compared", args.until);
-    let own = words.replace("their own", "its own");
-    faulty::say(output, &compared.unread, &own, &words);
+    let is_new = |faulty: &&Faulty| compared.unsure.iter().all(|said| said.name != faulty.name);
+    let unread: Vec<Faulty> = compared.unread.iter().filter(is_new).cloned().collect();
+    let words = |own: &str| format!("cannot be read in full at {}, so that only {own} files are compared", args.until);
+    faulty::say(output, &unread, &words("its own"), &words("their own"));
     let since = Named { revision: &args.since, commit: &compared.since };
     let until = Named { revision: &args.until, commit: &compared.until };
     output.data(&match args.format {

@@ -96,9 +96,7 @@ impl Term {
         }
         found
     }
-}
 
-impl Term {
     /// The packages that cannot be read and of which nobody knows whether they need what the mark for that stands beside.
     pub(super) fn unread_users(
         &self,
