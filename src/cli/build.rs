@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::options::{Place, PlanningArgs};
 use super::output::Output;
 use super::plan::{Format, limits, prepare, print, shown};
+use super::signals::{Second, Watch};
 use super::{Ended, exit, exit_code};
 use crate::pipeline::Prepared;
 use crate::plan::{self, IdleReason, Node, Plan, State, Step};
@@ -148,8 +148,7 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
     let started = Instant::now();
     let (sender, events) = run::channel();
     let cancel = CancellationToken::new();
-    let signalled = Arc::new(AtomicU8::new(0));
-    let watch = tokio::spawn(cancel_on_signal(cancel.clone(), signalled.clone()));
+    let watch = Watch::start(&Handle::current(), cancel.clone(), Second::EndsTheProcess);
     // A terminal that stands still stops its own thread, and neither the steps nor their cancellation.
     let shown = steps.clone();
     let showing = tokio::task::spawn_blocking(move || {
@@ -170,30 +169,5 @@ async fn carry_out(prepared: Prepared, args: &BuildArgs, output: &Output, enviro
         let file = durations.file().display();
         output.say(&format!("warning: how long this took is not remembered: {file}: {error}\n"));
     }
-    watch.abort();
-    Ok(match signalled.load(Ordering::Relaxed) {
-        code if outcome.interrupted && code != 0 => code,
-        _ => outcome.exit_code(),
-    })
-}
-
-/// The first signal cancels what runs; a second one ends the process at once. `code` becomes the exit code that the
-/// first one means: 130 for an interrupt, 143 for a request to terminate.
-pub(super) async fn cancel_on_signal(cancel: CancellationToken, code: Arc<AtomicU8>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    let mut next = async || {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        }
-    };
-    code.store(next().await, Ordering::Relaxed);
-    cancel.cancel();
-    let second = next().await;
-    #[expect(clippy::exit, reason = "the second signal means now")]
-    std::process::exit(i32::from(second));
+    Ok(watch.end().filter(|_| outcome.interrupted).unwrap_or_else(|| outcome.exit_code()))
 }

@@ -22,6 +22,7 @@ mod publish_args;
 mod registry_args;
 mod remote_tag;
 mod show_tag;
+mod signals;
 #[cfg(test)]
 mod statements_page;
 mod tag_args;

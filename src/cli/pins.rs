@@ -1,16 +1,13 @@
 //! `kitmake pins`, `pins check` and `pins fix`: the tags of this repository's images where they are named.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::build::cancel_on_signal;
 use super::options::Place;
 use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
+use super::signals::{Second, Watch};
 use super::{Ended, exit, faulty};
 use crate::pins::{self, Change, KeptReason, Published, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
@@ -231,16 +228,19 @@ fn fix(place: &Place, output: &Output, args: &FixArgs, runtime: &Runtime) -> End
 
 /// Replaces the files. A signal either keeps all of them as they are, which is then the exit code, or comes too late.
 fn write(output: &Output, changes: &[Change], runtime: &Runtime) -> Result<Option<u8>, Vec<Problem>> {
-    let (cancel, code) = (CancellationToken::new(), Arc::new(AtomicU8::new(0)));
-    let watch = runtime.spawn(cancel_on_signal(cancel.clone(), code.clone()));
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let cancel = CancellationToken::new();
+    let watch = Watch::start(runtime.handle(), cancel.clone(), Second::Waits);
     let written = pins::write(changes, || cancel.is_cancelled());
-    watch.abort();
-    match written {
-        Ok(()) => Ok(None),
-        Err(problem) if cancel.is_cancelled() => {
-            output.error(&problem);
-            Ok(Some(code.load(Ordering::Relaxed)))
+    let signalled = watch.end();
+    match (written, signalled) {
+        (Ok(()), _) => Ok(None),
+        (Err(interrupted @ pins::Error::Interrupted), Some(code)) => {
+            output.error(&interrupted.into());
+            Ok(Some(code))
         }
-        Err(problem) => Err(vec![problem]),
+        (Err(error), _) => Err(vec![error.into()]),
     }
 }

@@ -1,7 +1,7 @@
 //! Changed files: on disk, or as a diff.
 //!
-//! A file is replaced as a whole, with the mode it had, and with its owner and group as far as that is permitted; where it is named through a symbolic link, the link stays. All new
-//! files are written beside the old ones before the first takes its place, so that a full disk changes nothing.
+//! A file is replaced as a whole, with the mode it had, and with its owner and group as far as that is permitted; where it is
+//! named through a symbolic link, the link stays. All new files are written beside the old ones before the first takes its place, so that a full disk changes nothing.
 
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, fchown};
@@ -12,16 +12,18 @@ use tempfile::NamedTempFile;
 
 use super::Error;
 use super::repin::Change;
-use crate::problem::Problem;
 
 /// Replaces the files, unless `is_cancelled` says so before the first takes its place.
 ///
 /// # Errors
 /// When a file is not what it was when it was read, in which case none is replaced, or cannot be replaced.
-pub fn write(changes: &[Change], is_cancelled: impl Fn() -> bool) -> Result<(), Problem> {
+pub fn write(changes: &[Change], is_cancelled: impl Fn() -> bool) -> Result<(), Error> {
     let count = changes.len();
-    let failed = |change: &Change, written, error: &std::io::Error| {
-        Problem::from(Error::Write { file: change.file.clone(), reason: error.to_string(), written, count })
+    let failed = |change: &Change, written, error: &std::io::Error| Error::Write {
+        file: change.file.clone(),
+        reason: error.to_string(),
+        written,
+        count,
     };
     let mut ready = Vec::with_capacity(count);
     for change in changes {
@@ -29,7 +31,7 @@ pub fn write(changes: &[Change], is_cancelled: impl Fn() -> bool) -> Result<(), 
             break;
         }
         if std::fs::read(&change.real).ok().as_deref() != Some(change.before.as_bytes()) {
-            return Err(Error::Changed { file: change.file.clone() }.into());
+            return Err(Error::Changed { file: change.file.clone() });
         }
         // Who made it read-only did not mean it to be replaced, although that could be done.
         if change.real.metadata().is_ok_and(|metadata| metadata.permissions().readonly()) {
@@ -38,7 +40,7 @@ pub fn write(changes: &[Change], is_cancelled: impl Fn() -> bool) -> Result<(), 
         ready.push(beside(change).map_err(|error| failed(change, 0, &error))?);
     }
     if is_cancelled() {
-        return Err(Error::Interrupted.into());
+        return Err(Error::Interrupted);
     }
     for (written, (change, file)) in changes.iter().zip(ready).enumerate() {
         file.persist(&change.real).map_err(|error| failed(change, written, &error.error))?;
@@ -102,7 +104,7 @@ mod tests {
         };
         assert_eq!(diff(std::slice::from_ref(&change)), "--- a/link\n+++ b/link\n@@ -1 +1 @@\n-old\r\n+new\r\n");
         let interrupted = write(std::slice::from_ref(&change), || true).unwrap_err();
-        assert_eq!(interrupted.code(), "pins::interrupted");
+        assert!(matches!(interrupted, Error::Interrupted), "{interrupted}");
         assert_eq!(std::fs::read_to_string(&link).unwrap(), "old\r\n");
         write(std::slice::from_ref(&change), || false).unwrap();
         assert_eq!(std::fs::read_to_string(&link).unwrap(), "new\r\n");
@@ -110,7 +112,8 @@ mod tests {
         let metadata = real.metadata().unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o751);
         assert_eq!((metadata.uid(), metadata.gid()), owner);
-        assert_eq!(write(std::slice::from_ref(&change), || false).unwrap_err().code(), "pins::changed");
+        let changed = write(std::slice::from_ref(&change), || false).unwrap_err();
+        assert!(matches!(changed, Error::Changed { .. }), "{changed}");
 
         let again = Change { before: "new\r\n".into(), ..change };
         std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o444)).unwrap();

@@ -8,6 +8,7 @@ mod generated;
 mod input;
 mod refused;
 mod repin;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 
