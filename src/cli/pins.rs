@@ -9,7 +9,7 @@ use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
 use super::signals::{Second, Watch};
 use super::{Ended, exit, faulty};
-use crate::pins::{self, Change, KeptReason, Published, render};
+use crate::pins::{self, Change, KeptReason, Pin, Published, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
 use crate::problem::{Problem, once};
 use crate::registry::Client;
@@ -143,11 +143,17 @@ fn survey(
     Ok(surveyed)
 }
 
+fn say_maybe_named(output: &Output, surveyed: &SurveyedPins, pins: &[Pin]) {
+    let words = "cannot be read and may make an image that is named";
+    faulty::say(output, &surveyed.maybe_named(pins), words, words);
+}
+
 fn list(place: &Place, output: &Output, args: &ListArgs) -> Ended {
     let surveyed = survey(place, output, &args.selectors, &args.reading)?;
     let workspace = &surveyed.surveyed.workspace;
     let pins = surveyed.list().map_err(|problem| vec![problem])?;
     surveyed.unread().iter().for_each(|problem| output.warning(problem));
+    say_maybe_named(output, &surveyed, &pins);
     output.data(&match args.format {
         Format::Text => render::text(&pins, workspace, output.verbose > 0),
         Format::Json => json(&render::json(&pins, workspace)),
@@ -177,6 +183,7 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
         pipeline::published(&needed, &client, runtime)
     };
     let checked = pins::check(&pins, &published);
+    say_maybe_named(output, &surveyed, &pins);
     output.data(&match args.format {
         Format::Text => render::findings_text(&checked, &pins, workspace, output.verbose > 0),
         Format::Json => json(&render::findings_json(&checked, workspace)),
@@ -214,7 +221,8 @@ fn fix(place: &Place, output: &Output, args: &FixArgs, runtime: &Runtime) -> End
     {
         output.say(&render::elsewhere_text(&surveyed.list().map_err(one)?, selected, workspace));
     }
-    let unread = surveyed.unread();
+    // Whoever cannot be read may name what is carried on.
+    let unread = surveyed.unread_anywhere();
     for problem in &unread {
         output.warning(problem);
     }

@@ -12,12 +12,12 @@ use super::survey::{Survey, Surveyed, survey};
 use crate::git::{Future, TagOptions};
 use crate::graph;
 use crate::image::{Platform, Reference};
-use crate::pins::{self, Carried, DirtyTags, ImageFile, Pin, Published, Repinned};
+use crate::pins::{self, Carried, DirtyTags, ImageFile, Pin, Published, Repinned, State};
 use crate::presence::{Fact, ask_existence};
 use crate::problem::Problem;
 use crate::registry::Client;
 use crate::settings::selectors_or;
-use crate::workspace::{self, Package, PackageId};
+use crate::workspace::{self, Faulty, PackageId};
 
 /// Where pins are looked for.
 #[derive(Debug)]
@@ -71,9 +71,7 @@ impl SurveyedPins {
         } else {
             pins::list(workspace, tags, graph, &self.image_files)
         };
-        if let Some(selected) = self.selected() {
-            pins.retain(|pin| pin.used_by.is_empty() || pin.used_by.iter().any(|id| selected.contains(id)));
-        }
+        pins.retain(|pin| pin.used_by.is_empty() || pin.used_by.iter().any(|id| self.is_meant(*id)));
         Ok(pins)
     }
 
@@ -92,10 +90,36 @@ impl SurveyedPins {
         })
     }
 
-    /// What cannot be read, and so has pins that nobody has looked at.
+    /// What cannot be read of the packages that are meant, and so has pins that nobody has looked at.
     #[must_use]
     pub fn unread(&self) -> Vec<Problem> {
-        self.surveyed.workspace.packages.iter().flat_map(Package::unread).cloned().collect()
+        let of_meant = self.surveyed.workspace.ids().filter(|id| self.is_meant(*id));
+        self.problems_of(of_meant)
+    }
+
+    /// What cannot be read of all packages, whichever are meant.
+    #[must_use]
+    pub fn unread_anywhere(&self) -> Vec<Problem> {
+        self.problems_of(self.surveyed.workspace.ids())
+    }
+
+    /// The packages beside those that are meant that cannot be read and may make an image that one of these pins seems to
+    /// have from elsewhere.
+    #[must_use]
+    pub fn maybe_named(&self, pins: &[Pin]) -> Vec<Faulty> {
+        if pins.iter().all(|pin| pin.state != State::External) {
+            return Vec::new();
+        }
+        let Surveyed { workspace, graph, .. } = &self.surveyed;
+        graph.open(workspace, workspace.ids().filter(|id| !self.is_meant(*id) && workspace.package(*id).is_nameless()))
+    }
+
+    fn is_meant(&self, package: PackageId) -> bool {
+        self.selected().is_none_or(|selected| selected.binary_search(&package).is_ok())
+    }
+
+    fn problems_of(&self, packages: impl Iterator<Item = PackageId>) -> Vec<Problem> {
+        packages.flat_map(|id| self.surveyed.workspace.package(id).unread()).cloned().collect()
     }
 }
 

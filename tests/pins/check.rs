@@ -242,3 +242,28 @@ fn a_pin_is_said_to_stand_where_it_has_to_be_edited_by_every_verb() {
         }
     }
 }
+
+#[test]
+fn a_package_that_cannot_be_read_matters_only_to_who_asks_about_it() {
+    let monorepo = Monorepo::with_files(&[
+        ("pkg/a/build.yml", "image: a\n"),
+        ("pkg/a/Dockerfile", "FROM scratch\n"),
+        ("pkg/b/build.yml", "image: b\n"),
+        ("pkg/b/Dockerfile", "FROM alpine:3.20\n"),
+        ("pkg/broken/build.yml", "image: [\n"),
+        ("pkg/broken/Dockerfile", "FROM scratch\n"),
+    ]);
+    let alone = monorepo.kitmake(&["pins", "check", "--offline", "pkg/a"]).with_code(0);
+    assert!(!alone.stderr.contains("broken"), "{}", alone.stderr);
+    // Nobody knows that it does not make what seems to be made elsewhere.
+    let named = monorepo.kitmake(&["pins", "check", "--offline", "pkg/b"]).with_code(0);
+    let note = "1 package cannot be read and may make an image that is named: pkg/broken (-v says why)\n";
+    assert!(named.stderr.contains(note), "{}", named.stderr);
+    for asked in [&["pkg/broken"][..], &["pkg/a", "pkg/broken"], &[]] {
+        let arguments = [&["pins", "check", "--offline"], asked].concat();
+        let all = monorepo.kitmake(&arguments).with_code(3);
+        assert!(all.stderr.contains("pkg/broken/build.yml"), "{}", all.stderr);
+    }
+    // A fix carries on a tag to whoever names it.
+    monorepo.kitmake(&["pins", "fix", "pkg/a"]).with_code(5);
+}
