@@ -10,8 +10,9 @@ use crate::image::Reference;
 use crate::problem::{Class, Fault};
 use crate::registry::Client;
 
-/// Questions at once, fewer than the client lets through: no time runs out in a queue.
-const AT_ONCE: usize = 16;
+/// Questions at once. With the others that are asked beside them they are no more than the client lets through, so that no
+/// time runs out in its queue.
+pub(super) const AT_ONCE: usize = 16;
 
 /// A registry decides nothing by being slow.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The registry of an image did not answer soon.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{image}` was not answered for within {seconds} s")]
-#[diagnostic(code(presence::slow), help("the engine will ask for it when it builds"))]
+#[diagnostic(code(presence::slow), help("run the same command again later, or ask no registry with `--offline`"))]
 struct Slow {
     host: String,
     image: String,

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 
-use super::existence::ask_existence;
+use super::existence::{AT_ONCE, ask_existence};
 use super::{COMPONENTS_LABEL, Fact, Facts};
 use crate::image::Reference;
 use crate::problem::Problem;
@@ -30,14 +30,15 @@ impl MoreQuestions {
     }
 }
 
-/// Asks, all at once, and adds the answers to what is known.
+/// Asks both at once, and adds the answers to what is known.
 pub async fn ask_more(questions: &MoreQuestions, client: &Client, facts: &mut Facts) {
-    let components = join_all(questions.components.iter().map(async |image| {
+    let components = questions.components.iter().map(async |image| {
         let answer = components(client, image).await;
         (image.digest().unwrap_or_default().to_owned(), fact(answer))
-    }));
+    });
+    let components = stream::iter(components).buffer_unordered(AT_ONCE).collect::<BTreeMap<_, _>>();
     let (components, external) = tokio::join!(components, ask_existence(questions.external.iter().cloned(), client));
-    facts.components.extend(components.into_iter().collect::<BTreeMap<_, _>>());
+    facts.components.extend(components);
     facts.external.extend(external.into_iter().map(|(image, fact)| (image.canonical().to_string(), fact)));
 }
 
