@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::executor::ExecuteError;
 use crate::image::{Platform, Reference};
-use crate::presence::KEY_LABEL;
+use crate::presence::{KEY_LABEL, KeyLabel};
 use crate::problem::Problem;
 use crate::registry::{Client, Content, Descriptor, Entry, ImageConfig, Index, Manifest, media_type};
 use crate::signature::{self, Audited, SigningKey, State};
@@ -160,7 +160,7 @@ impl Publisher {
             Some(platform) => Entry::new(manifest.descriptor, &platform),
             None => Entry::from(manifest.descriptor),
         };
-        Ok((Some(Index::union(None, &[entry])), false))
+        Ok((Some(Index::union(None, &[with_key(entry, &config.labels)])), false))
     }
 
     /// The configuration of an image.
@@ -197,20 +197,21 @@ impl Publisher {
         let config = match manifest.content(&image.to_string())? {
             // Some builders make an index of each image, to hang an attestation on it.
             Content::Index(index) => {
-                let entries = index.of(platform);
+                let mut entries = index.of(platform);
                 if entries.is_empty() && task.required.contains(platform) {
                     return Err(ExecuteError::Vanished { image: image.to_string() }.into());
+                }
+                if let Some(entry) = entries.first_mut().filter(|entry| !is_listed(entry, existing, platform)) {
+                    *entry = self.keyed(&image, entry.clone()).await;
                 }
                 return Ok(entries);
             }
             Content::Image(content) => content.config,
         };
         let entry = Entry::new(manifest.descriptor, platform);
-        let listed = existing.and_then(|existing| existing.entry(platform));
-        if listed.is_some_and(|listed| listed.descriptor().digest == entry.descriptor().digest) {
+        if is_listed(&entry, existing, platform) {
             return Ok(vec![entry]);
         }
-        // The key travels with the entry, so that whoever plans need not look into each image.
         let ImageConfig { labels, platform: made_for } = self.config(&image, &config.digest).await?;
         let is_for = |made: &Platform| made.os() == platform.os() && made.architecture() == platform.architecture();
         if !made_for.as_ref().is_none_or(is_for) {
@@ -220,10 +221,39 @@ impl Publisher {
                 Ok(Vec::new())
             };
         }
-        Ok(vec![match labels.get(KEY_LABEL) {
-            Some(key) => entry.with_annotation(KEY_LABEL, key),
-            None => entry,
-        }])
+        Ok(vec![with_key(entry, &labels)])
+    }
+
+    /// An entry that another builder wrote, with the key of its image. Where that cannot be read the entry is left as it
+    /// is: whoever plans asks for it again.
+    async fn keyed(&self, image: &Reference, entry: Entry) -> Entry {
+        if entry.annotations().contains_key(KEY_LABEL) {
+            return entry;
+        }
+        let labels = self.labels(image, &entry.descriptor().digest).await;
+        with_key(entry, &labels.unwrap_or_default())
+    }
+
+    /// The labels of a single image, if they can be read.
+    async fn labels(&self, image: &Reference, digest: &str) -> Option<BTreeMap<String, String>> {
+        let by_digest: Reference = format!("{}@{digest}", image.name()).parse().ok()?;
+        let manifest = self.client.own_manifest(&by_digest).await.ok()??;
+        let Ok(Content::Image(content)) = manifest.content(&by_digest.to_string()) else { return None };
+        self.config(&by_digest, &content.config.digest).await.ok().map(|config| config.labels)
+    }
+}
+
+/// Whether an index lists the image of an entry already, for its platform.
+fn is_listed(entry: &Entry, existing: Option<&Index>, platform: &Platform) -> bool {
+    let listed = existing.and_then(|existing| existing.entry(platform));
+    listed.is_some_and(|listed| listed.descriptor().digest == entry.descriptor().digest)
+}
+
+/// An entry with the key of its image, if that has one: so whoever plans need not look into each image.
+fn with_key(entry: Entry, labels: &BTreeMap<String, String>) -> Entry {
+    match labels.get(KEY_LABEL).filter(|key| KeyLabel::parse(key).is_some()) {
+        Some(key) => entry.with_annotation(KEY_LABEL, key),
+        None => entry,
     }
 }
 
@@ -281,14 +311,27 @@ mod tests {
         Platform::ARCHITECTURES.map(Platform::linux).to_vec()
     }
 
+    /// The key of an image for a platform.
+    fn key(platform: &Platform) -> String {
+        KeyLabel { name: "org/image".to_owned(), platform: platform.clone(), hash: "0".repeat(64) }.to_string()
+    }
+
+    /// Puts an image there under a name.
+    fn put(store: &Store, name: &str, platform: &Platform, key: &str) -> Vec<u8> {
+        let (os, architecture) = (platform.os(), platform.architecture());
+        let config =
+            serde_json::json!({"os": os, "architecture": architecture, "config": {"Labels": {KEY_LABEL: key}}});
+        let config = config.to_string().into_bytes();
+        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []});
+        let manifest = manifest.to_string().into_bytes();
+        store.lock().unwrap().extend([(digest(&config), config), (name.to_owned(), manifest.clone())]);
+        manifest
+    }
+
     /// Puts an image there as `tag-arch`.
     fn push(store: &Store, platform: &Platform) {
-        let config = format!(r#"{{"config": {{"Labels": {{"{KEY_LABEL}": "key of {platform}"}}}}}}"#).into_bytes();
-        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
-        let manifest = serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []}).to_string();
-        let mut store = store.lock().unwrap();
-        store.insert(digest(&config), config);
-        store.insert(format!("1-{}", platform.architecture()), manifest.into_bytes());
+        put(store, &format!("1-{}", platform.architecture()), platform, &key(platform));
     }
 
     async fn write(publisher: &Publisher, to: &Reference, required: &[Platform]) -> Result<(), Problem> {
@@ -319,7 +362,7 @@ mod tests {
         let index = index(&publisher, &image).await;
         for platform in platforms() {
             let entry = index.entry(&platform).unwrap_or_else(|| panic!("{platform} was lost"));
-            assert_eq!(entry.annotations()[KEY_LABEL], format!("key of {platform}"));
+            assert_eq!(entry.annotations()[KEY_LABEL], key(&platform));
         }
         assert_eq!(index.annotations()["title"], "org/image");
     }
@@ -440,17 +483,40 @@ mod tests {
     async fn an_image_that_was_pushed_without_an_index_becomes_an_entry_of_it() {
         let (_stub, store, publisher, image) = registry(|_, _| {}).await;
         let (amd64, arm64) = (Platform::linux("amd64"), Platform::linux("arm64"));
-        let config = br#"{"os": "linux", "architecture": "arm64"}"#.to_vec();
-        let descriptor = serde_json::json!({"mediaType": "c", "digest": digest(&config), "size": config.len()});
-        let plain =
-            serde_json::json!({"schemaVersion": 2, "config": descriptor, "layers": []}).to_string().into_bytes();
-        let digest_of_plain = digest(&plain);
-        store.lock().unwrap().extend([(digest(&config), config), ("1".to_owned(), plain)]);
+        let plain = put(&store, "1", &arm64, &key(&arm64));
         push(&store, &amd64);
         write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
         let index = index(&publisher, &image).await;
-        assert_eq!(index.entry(&arm64).unwrap().descriptor().digest, digest_of_plain, "nothing is lost");
+        let listed = index.entry(&arm64).unwrap();
+        assert_eq!(listed.descriptor().digest, digest(&plain), "nothing is lost");
+        assert_eq!(listed.annotations()[KEY_LABEL], key(&arm64));
         assert!(index.entry(&amd64).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_well_formed_is_not_annotated() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let amd64 = Platform::linux("amd64");
+        put(&store, "1-amd64", &amd64, "garbled");
+        write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        assert!(index(&publisher, &image).await.entry(&amd64).unwrap().annotations().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_image_in_a_tag_arch_that_is_an_index_is_listed_with_its_key() {
+        let (_stub, store, publisher, image) = registry(|_, _| {}).await;
+        let amd64 = Platform::linux("amd64");
+        let inner = put(&store, "inner", &amd64, &key(&amd64));
+        let listed = serde_json::json!({"schemaVersion": 2, "manifests": [
+            {"mediaType": media_type::OCI_MANIFEST, "digest": digest(&inner), "size": inner.len(),
+                "platform": {"os": "linux", "architecture": "amd64"}},
+        ]});
+        store
+            .lock()
+            .unwrap()
+            .extend([(digest(&inner), inner), ("1-amd64".to_owned(), listed.to_string().into_bytes())]);
+        write(&publisher, &image, std::slice::from_ref(&amd64)).await.unwrap();
+        assert_eq!(index(&publisher, &image).await.entry(&amd64).unwrap().annotations()[KEY_LABEL], key(&amd64));
     }
 
     #[tokio::test]

@@ -117,3 +117,34 @@ fn what_was_built_on_a_base_without_a_key_is_not_outdated_once_the_base_has_one(
     assert_eq!(found["state"], "outdated");
     assert_eq!(found["reasons"][0]["differs"][0]["path"], "x.generated", "{found:#}");
 }
+
+/// Publishes a package that was made with an ignored file as one image under `image:tag`, without an index; the file and the
+/// images on the engine are gone then.
+fn publish_without_index(bench: &Bench, package: &str) -> String {
+    ignore_generated(bench);
+    let generated = format!("{package}/x.generated");
+    bench.monorepo.write(&generated, "generated\n");
+    bench.kitmake(&["build", package]).with_code(0);
+    let reference = bench.reference(package);
+    docker(&["push", "--quiet", &reference]);
+    std::fs::remove_file(bench.monorepo.path(&generated)).unwrap();
+    bench.forget_images();
+    reference
+}
+
+#[test]
+fn an_outdated_image_that_was_published_without_an_index_stays_outdated_when_an_index_is_written() {
+    let bench = Bench::new();
+    let package = "pkg/sysctl";
+    let reference = publish_without_index(&bench, package);
+    bench.kitmake(&["plan", "--push", "--check", package]).with_code(5);
+
+    bench.kitmake(&["push", package]).with_code(0);
+    let index = crate::support::manifest(&reference);
+    assert!(index["manifests"][0]["annotations"]["org.kitmake.key"].is_string(), "{index:#}");
+    let plan = bench.kitmake(&["plan", "--push", "--check", package]).with_code(5);
+    assert!(plan.stdout.contains("removed"), "{}", plan.stdout);
+    let refused = bench.kitmake(&["push", package, "--release", "v3"]).with_code(6);
+    assert!(refused.stderr.contains("plan::not_vouched_for"), "{}", refused.stderr);
+    assert!(!bench.tags("sysctl").contains("v3"));
+}
