@@ -47,29 +47,38 @@ async fn ask_one(client: &Client, image: &Reference, question: &Question) -> Reg
     let ((manifest, mut index), arch_tags, release) = asked;
     let release = release.map(|release| released(image, &release, manifest.as_ref()));
     let listed_platforms = manifest.as_ref().map(|manifest| all_platforms(image, manifest, &index)).unwrap_or_default();
+    let is_index = manifest.as_ref().is_some_and(|manifest| is_index(image, manifest));
     let listing = manifest.map(|manifest| manifest.descriptor);
     let mut arch_tags: BTreeMap<Platform, Fact<Found>> = arch_tags.into_iter().collect();
-    if let Fact::Yes(listed) = &index {
-        index = match without_vanished(client, image, listed, &arch_tags).await {
-            Ok(listed) => Fact::Yes(listed),
-            Err(problem) => Fact::Unknown(problem),
-        };
+    if let (Fact::Yes(listed), true) = (&index, is_index) {
+        let asked = listed.iter().map(|(platform, entry)| async {
+            let is_tagged = arch_tags.get(platform).is_some_and(|fact| fact.found().is_some());
+            Ok(of_listed(client, image, entry, is_tagged).await?.map(|found| (platform.clone(), found)))
+        });
+        let there: Result<Vec<_>, Problem> = join_all(asked).await.into_iter().collect();
+        index = there.map_or_else(Fact::Unknown, |there| Fact::Yes(there.into_iter().flatten().collect()));
     }
-    // An index tells the key of what it lists; an image that no index lists yet is asked for its own label.
+    // An image that no index lists yet is asked for its own label.
     let listed = index.found().cloned().unwrap_or_default();
     for (platform, fact) in &mut arch_tags {
         let Fact::Yes(found) = fact else { continue };
         if let Some(same) = listed.get(platform).filter(|listed| listed.digest == found.digest) {
-            found.key.clone_from(&same.key);
-            found.garbled = same.garbled;
+            *found = same.clone();
             continue;
         }
-        // By its digest, since a mirror may have something else under the tag.
-        let by_digest = format!("{}@{}", image.name(), found.digest).parse();
-        let name = by_digest.unwrap_or_else(|_| image.arch_tag(platform));
         let labelled = async {
+            // By its digest, since a mirror may have something else under the tag.
+            let name = by_digest(image, &found.digest)?;
             let Some(manifest) = client.manifest(&name).await? else { return Ok(None) };
-            facts_of(client, &name, &manifest, Some(platform)).await
+            let inner = match manifest.content(&name.to_string())? {
+                Content::Image(_) => return facts_of(client, &name, &manifest).await,
+                Content::Index(index) => index.entry(platform).map(|entry| of_entry(entry, platform)),
+            };
+            match (inner, listed.get(platform)) {
+                (Some(inner), Some(same)) if inner.digest == same.digest => Ok(Some(same.clone())),
+                (Some(inner), _) if is_silent(&inner) => label_of(client, image, &inner).await,
+                (inner, _) => Ok(inner),
+            }
         };
         match labelled.await {
             Ok(Some(labelled)) => *found = labelled,
@@ -119,27 +128,33 @@ async fn ask_signed(
     facts
 }
 
-/// What an index lists, without the images that have gone from the registry: it may outlive them. Where the `tag-arch`
-/// is there, so is the image.
-async fn without_vanished(
+/// An image that an index lists; nothing if it has gone from the registry, which the index may outlive. Where the `tag-arch`
+/// is there, so is the image. An index that another tool wrote says nothing of keys, and the image is asked itself.
+async fn of_listed(
     client: &Client,
     image: &Reference,
-    listed: &BTreeMap<Platform, Found>,
-    arch_tags: &BTreeMap<Platform, Fact<Found>>,
-) -> Result<BTreeMap<Platform, Found>, Problem> {
-    let mut there = BTreeMap::new();
-    for (platform, found) in listed {
-        let suffixed = arch_tags.get(platform).is_some_and(|fact| fact.found().is_some());
-        let by_digest = format!("{}@{}", image.name(), found.digest).parse::<Reference>();
-        let gone = match by_digest {
-            Ok(by_digest) if !suffixed => client.head(&by_digest).await?.is_none(),
-            _ => false,
-        };
-        if !gone {
-            there.insert(platform.clone(), found.clone());
-        }
+    listed: &Found,
+    is_tagged: bool,
+) -> Result<Option<Found>, Problem> {
+    if is_silent(listed) {
+        return label_of(client, image, listed).await;
     }
-    Ok(there)
+    let is_there = is_tagged || client.head(&by_digest(image, &listed.digest)?).await?.is_some();
+    Ok(is_there.then(|| listed.clone()))
+}
+
+/// Whether an entry of an index has no key annotated.
+fn is_silent(listed: &Found) -> bool {
+    listed.key.is_none() && !listed.garbled
+}
+
+/// An image that an index lists, with what its own labels say; nothing if it is not there.
+async fn label_of(client: &Client, image: &Reference, listed: &Found) -> Result<Option<Found>, Problem> {
+    let name = by_digest(image, &listed.digest)?;
+    let Some(manifest) = client.manifest(&name).await? else { return Ok(None) };
+    // The platform is the word of the index.
+    let own = facts_of(client, &name, &manifest).await?;
+    Ok(own.map(|own| Found { platform: listed.platform.clone(), ..own }))
 }
 
 /// What `image:tag` names as a whole, and what it lists.
@@ -163,6 +178,11 @@ async fn ask_index(
     }
     let listed = listed(client, image, question, &manifest).await;
     (Some(manifest), listed)
+}
+
+/// Whether what is there is an index.
+fn is_index(image: &Reference, manifest: &Manifest) -> bool {
+    matches!(manifest.content(&image.to_string()), Ok(Content::Index(_)))
 }
 
 /// All platforms that an index lists, asked about or not.
@@ -194,7 +214,7 @@ async fn listed(
     let index = match manifest.content(&image.to_string()) {
         Ok(Content::Index(index)) => index,
         Ok(Content::Image(_)) => {
-            let found = answer(facts_of(client, image, manifest, None).await);
+            let found = answer(facts_of(client, image, manifest).await);
             return found.map(|found| found.platform.clone().map(|platform| (platform, found)).into_iter().collect());
         }
         Err(problem) => return Fact::Unknown(problem),
@@ -209,23 +229,22 @@ fn of_entry(entry: &registry::Entry, platform: &Platform) -> Found {
     Found::labelled(Some(platform.clone()), entry.annotations(), entry.descriptor().digest.clone())
 }
 
-/// Platform and key label of a single image, from its configuration; of an index, what it lists for the platform.
-async fn facts_of(
-    client: &Client,
-    image: &Reference,
-    manifest: &Manifest,
-    platform: Option<&Platform>,
-) -> Result<Option<Found>, Problem> {
+/// Platform and labels of a single image, from its configuration; nothing if that is not there.
+async fn facts_of(client: &Client, image: &Reference, manifest: &Manifest) -> Result<Option<Found>, Problem> {
     let about = image.to_string();
-    let content = match manifest.content(&about)? {
-        Content::Image(content) => content,
-        Content::Index(index) => {
-            return Ok(platform.and_then(|platform| Some(of_entry(index.entry(platform)?, platform))));
-        }
+    // An index in an index has no labels.
+    let Content::Image(content) = manifest.content(&about)? else {
+        return Ok(Some(Found::new(None, None, manifest.descriptor.digest.clone())));
     };
     let Some(bytes) = client.blob(image, &content.config.digest).await? else { return Ok(None) };
     let config = ImageConfig::parse(&bytes, &about)?;
     Ok(Some(Found::labelled(config.platform, &config.labels, manifest.descriptor.digest.clone())))
+}
+
+/// An image of a repository by its digest.
+fn by_digest(image: &Reference, digest: &str) -> Result<Reference, Problem> {
+    let parsed = format!("{}@{digest}", image.name()).parse();
+    parsed.map_err(|_| registry::Error::InvalidDigest { digest: digest.to_owned() }.into())
 }
 
 /// An answer as a fact.

@@ -1,5 +1,8 @@
 //! Files that git does not see change the key: an image that was made without them is outdated.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use super::{Bench, docker, node, reasons, set, steps, told_set};
 
 /// Ignores a generated file in a package without changing any tag by its content.
@@ -147,4 +150,44 @@ fn an_outdated_image_that_was_published_without_an_index_stays_outdated_when_an_
     let refused = bench.kitmake(&["push", package, "--release", "v3"]).with_code(6);
     assert!(refused.stderr.contains("plan::not_vouched_for"), "{}", refused.stderr);
     assert!(!bench.tags("sysctl").contains("v3"));
+}
+
+/// Writes an index under a name of the registry of a test.
+fn put_index(reference: &str, index: &str) {
+    let (host, name) = reference.split_once('/').unwrap();
+    let (name, tag) = name.rsplit_once(':').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "PUT /v2/{name}/manifests/{tag} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{index}",
+        index.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+#[test]
+fn an_index_without_annotations_hides_no_key() {
+    let bench = Bench::new();
+    let package = "pkg/sysctl";
+    let reference = publish_without_index(&bench, package);
+    bench.kitmake(&["push", package]).with_code(0);
+    // The same index as another tool writes it.
+    let mut index = crate::support::manifest(&reference);
+    for entry in index["manifests"].as_array_mut().unwrap() {
+        entry.as_object_mut().unwrap().remove("annotations");
+    }
+    put_index(&reference, &index.to_string());
+    assert!(crate::support::manifest(&reference)["manifests"][0]["annotations"].is_null());
+
+    bench.kitmake(&["plan", "--push", "--check", package]).with_code(5);
+    assert_eq!(node(&bench.plan(&[package]), package)["state"], "outdated");
+    let explained = bench.kitmake(&["explain", package]).with_code(0).stdout;
+    assert!(explained.contains("x.generated") && !explained.contains("carries no key"), "{explained}");
+    bench.kitmake(&["push", package, "--release", "v3"]).with_code(6);
+    let rebuilt = bench.kitmake(&["push", package, "--on-outdated", "rebuild"]).with_code(0);
+    assert_eq!(told_set(&rebuilt, "Built"), set([package, "tools/base"]), "no place has the base");
 }
