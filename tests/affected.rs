@@ -314,6 +314,9 @@ fn neither_a_work_tree_nor_a_checkout_is_needed() {
     monorepo.git(&["clone", "--quiet", "--bare", ".", bare.to_str().unwrap()]);
     let arguments = ["-C", bare.to_str().unwrap(), "affected", "--since", "before", "--format", "json"];
     assert_eq!(monorepo.kitmake(&arguments).with_code(0).stdout, from_work_tree.stdout);
+    let mut inside = monorepo.kitmake_command(&arguments[2..]);
+    let inside = inside.current_dir(bare.join("objects")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&inside.stdout), from_work_tree.stdout);
     // What is on disk is not looked at.
     fs::remove_dir_all(monorepo.path("pkg")).unwrap();
     fs::remove_dir_all(monorepo.path("common")).unwrap();

@@ -336,3 +336,27 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     command.env("KITMAKE_PLATFORMS", "nonsense");
     support::output(&mut command).with_code(2);
 }
+
+#[test]
+fn a_directory_to_start_in_lies_in_the_workspace_around_it_or_is_one_itself() {
+    let monorepo = monorepo("org: own\n");
+    monorepo.replace("pkg/user/Dockerfile", "linuxkit/base", "own/base");
+    monorepo.commit("Name the org");
+    let at = |directory: &str, arguments: &[&str]| kitmake(&monorepo, &[&["-C", directory], arguments].concat());
+    let all = kitmake(&monorepo, &["show-tag"]).with_code(0).stdout;
+    assert_eq!(at("pkg", &["show-tag"]).with_code(0).stdout, all);
+    assert_eq!(at("pkg", &["show-tag", "base", "../pkg/user"]).with_code(0).stdout.matches("own/").count(), 2);
+    assert!(at("pkg/user", &["deps", "."]).with_code(0).stdout.contains("pkg/base"));
+    assert_eq!(at("pkg", &["pins", "check", "--offline"]).with_code(0).stdout, "no findings in 1 pin\n");
+    at("pkg", &["pins", "fix"]).with_code(0);
+    assert_eq!(monorepo.git(&["status", "--porcelain"]), "");
+
+    let exported = monorepo.path("../exported");
+    monorepo.git(&["worktree", "add", "--quiet", exported.to_str().unwrap()]);
+    fs::remove_file(exported.join(".git")).unwrap();
+    fs::remove_file(exported.join("kitmake.yml")).unwrap();
+    let names = at("../exported/pkg", &["show-tag"]).with_code(0).stdout;
+    assert!(names.starts_with("linuxkit/base:"), "{names}");
+    let nowhere = at("../nowhere", &["show-tag"]).with_code(2).stderr;
+    assert!(nowhere.contains("cli::no_directory"), "{nowhere}");
+}

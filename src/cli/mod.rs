@@ -87,7 +87,7 @@ Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engi
 #[derive(Debug, Parser)]
 #[command(name = "kitmake", version, after_help = AFTER_HELP, max_term_width = 110)]
 struct Cli {
-    /// The root of the workspace [default: the nearest parent with a kitmake.yml, else the git top level]
+    /// Start in DIR. The root is the nearest parent of it with a kitmake.yml, else the git top level, else DIR itself
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
     /// Say more: what is present too, and the log of each build

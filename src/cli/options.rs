@@ -29,7 +29,7 @@ pub(super) struct Place {
 /// The working directory cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 enum PlaceError {
-    #[error("`{}` cannot be used as the root: {reason}", path.display())]
+    #[error("`{}` cannot be started in: {reason}", path.display())]
     #[diagnostic(code(cli::no_directory), help("`-C DIR` names an existing directory"))]
     NoDirectory { path: PathBuf, reason: String },
     #[error("`{}` lies in no workspace: neither it nor a parent has a kitmake.yml or is a git repository", path.display())]
@@ -44,13 +44,15 @@ impl crate::problem::Fault for PlaceError {
 }
 
 impl Place {
-    /// The absolute root, and the working directory relative to it.
+    /// The absolute root, and the working directory relative to it. A directory that is named is one by itself where it
+    /// lies in no workspace, as what `git archive` made does.
     pub(super) fn root(&self) -> Result<(PathBuf, String), Problem> {
         let directory = self.working_directory()?;
-        if self.directory.is_some() {
-            return Ok((directory, ".".to_owned()));
-        }
-        let Some(root) = find_root(&directory) else { return Err(PlaceError::NoRoot { path: directory }.into()) };
+        let root = match find_root(&directory) {
+            Some(root) => root,
+            None if self.directory.is_some() => directory.clone(),
+            None => return Err(PlaceError::NoRoot { path: directory }.into()),
+        };
         let current = relative(&root, &directory);
         Ok((root, current))
     }

@@ -27,6 +27,9 @@ use crate::problem::{Problem, SourceFile, span};
 /// What a Dockerfile that is made from a template has after its name before it is made.
 const TEMPLATE_SUFFIXES: [&str; 6] = [".in", ".tmpl", ".template", ".tpl", ".j2", ".m4"];
 
+/// What git calls the directory of a repository in its work tree.
+const GIT_DIRECTORY: &str = ".git";
+
 /// What is read, and how strictly.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -49,12 +52,21 @@ impl Options {
 }
 
 /// Where the workspace around a directory begins: the nearest parent, itself included, with a kitmake.yml; else the
-/// nearest with a `.git`.
+/// nearest with a `.git`. A bare repository is one of its own, wherever it lies.
 #[must_use]
 pub fn find_root(start: &Path) -> Option<PathBuf> {
     let start = absolute(start);
-    let nearest = |name: &str| start.ancestors().find(|directory| directory.join(name).exists()).map(Path::to_owned);
-    nearest(kitmake_yml::FILE_NAME).or_else(|| nearest(".git"))
+    let nearest = |name: &str| start.ancestors().find(|directory| directory.join(name).exists());
+    let bare = start.ancestors().find(|directory| is_bare(directory));
+    bare.or_else(|| nearest(kitmake_yml::FILE_NAME)).or_else(|| nearest(GIT_DIRECTORY)).map(Path::to_owned)
+}
+
+/// Whether a directory is a repository without a work tree, by the rule of git; `.git` itself has one.
+fn is_bare(directory: &Path) -> bool {
+    let is_within = directory.components().any(|part| part.as_os_str() == GIT_DIRECTORY);
+    !is_within
+        && directory.join("HEAD").is_file()
+        && ["objects", "refs"].iter().all(|name| directory.join(name).is_dir())
 }
 
 /// Reads every package below `root`, in parallel.

@@ -252,4 +252,9 @@ fn the_root_is_the_nearest_kitmake_yml_else_the_top_level() {
     assert_eq!(found("r/sub"), Path::new("r/sub"));
     assert_eq!(found("r/other"), Path::new("r"));
     assert_eq!(find_root(&root.path().join("n")), None);
+    git(root.path(), &["init", "-q", "--bare", "bare.git"]);
+    git(root.path(), &["init", "-q", "--bare", "r/sub/bare.git"]);
+    assert_eq!(found("bare.git/refs"), Path::new("bare.git"));
+    assert_eq!(found("r/sub/bare.git"), Path::new("r/sub/bare.git"));
+    assert_eq!(found("r/.git/refs"), Path::new("r"));
 }
