@@ -35,10 +35,16 @@ pub(super) fn nodes(
             };
             let mut mistakes = Vec::new();
             let mut references = Vec::with_capacity(resolution.references.len());
-            for image in resolution.references {
+            for mut image in resolution.references {
+                let mut foreign = false;
                 let (state, package) = match image.expanded.as_ref().map(|text| text.parse::<Reference>()) {
                     Ok(Ok(reference)) => {
                         let own_name = image.through.iter().any(is_own);
+                        // As if it were written with `--platform`.
+                        if let Some((_, platform)) = repositories.one_platform(&reference) {
+                            foreign = platform.normal() != image.platform.normal();
+                            image.platform = platform;
+                        }
                         repositories.meaning(id, &reference, own_name)
                     }
                     Ok(Err(invalid)) => {
@@ -51,7 +57,7 @@ pub(super) fn nodes(
                     // That this stops the build, if it does, is among the mistakes of the Dockerfile.
                     Err(_) => (State::Unresolved, None),
                 };
-                references.push(NodeReference { image, state, package });
+                references.push(NodeReference { image, state, package, foreign });
             }
             let not_buildable = match resolution.not_buildable {
                 Some(NotBuildable::Mistake(first)) => {

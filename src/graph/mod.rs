@@ -152,6 +152,8 @@ pub struct NodeReference {
     pub state: State,
     /// The package of this repository it names, current or stale.
     pub package: Option<PackageId>,
+    /// Whether its tag says that it is for another platform than the node. An engine takes such an image from a registry only.
+    pub foreign: bool,
 }
 
 /// The packages as a petgraph over current image edges, and every edge of both sorts.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::git::Tags;
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::workspace::{PackageId, Workspace};
 
 use super::State;
@@ -95,10 +95,32 @@ impl Repositories {
         fitting.all(|maker| maker.tag == first.tag).then_some(first.id)
     }
 
+    /// The image and the platform of a reference to what is for one platform: its tag is one that a package here gives its
+    /// images, with an architecture after it, which is no part of the tags of any package.
+    #[must_use]
+    pub fn one_platform(&self, reference: &Reference) -> Option<(Reference, Platform)> {
+        let tag = reference.tag().filter(|_| reference.digest().is_none() && self.formed(reference).is_none())?;
+        let (tag, architecture) = tag.rsplit_once('-')?;
+        let platform = Platform::ARCHITECTURES.iter().find_map(|known| match architecture.strip_prefix(known)? {
+            "" => Some(Platform::linux(known)),
+            variant => {
+                let is_variant = variant.strip_prefix('v').is_some_and(|digits| digits.parse::<u8>().is_ok());
+                Platform::known(&format!("linux/{known}/{variant}")).ok().filter(|_| is_variant)
+            }
+        })?;
+        let image = reference.with_tag(tag);
+        let has_tag = |maker: &Maker| maker.tag.as_deref() == Some(tag);
+        let is_present = self.made.get(&repository(&image))?.iter().any(has_tag);
+        (is_present || self.formed(&image).is_some()).then_some((image, platform))
+    }
+
     /// What a reference in a Dockerfile of `from` means. `own_name` says that the reference was written with `PKG_IMAGE`
-    /// or `PKG_HASH`, and so changes with the names that the command line gives.
+    /// or `PKG_HASH`, and so changes with the names that the command line gives. The image of one platform is the package's as
+    /// much as that of all.
     #[must_use]
     pub fn meaning(&self, from: PackageId, reference: &Reference, own_name: bool) -> (State, Option<PackageId>) {
+        let whole = self.one_platform(reference).map(|(whole, _)| whole);
+        let reference = whole.as_ref().unwrap_or(reference);
         let name = repository(reference);
         let called = self.called.get(&name).filter(|_| own_name);
         let Some(makers) = self.made.get(&name).or(called) else { return (State::External, None) };

@@ -139,7 +139,9 @@ fn two_tags(pins: &[Pin]) -> impl Iterator<Item = Finding> {
 }
 
 fn canonical(pin: &Pin) -> Option<Reference> {
-    tag(pin).map(|image| image.canonical())
+    let image = tag(pin)?;
+    let whole = image.tag()?.strip_suffix(&pin.suffix)?;
+    Some(image.with_tag(whole).canonical())
 }
 
 /// The image that has to be on a registry already for a build to succeed. A former one that is named by its digest was
@@ -175,6 +177,7 @@ mod tests {
             is_reached: true,
             used_by: BTreeSet::new(),
             package: Some(PackageId(0)),
+            suffix: String::new(),
             expected: None,
             tag_at: Ok(0..0),
         }

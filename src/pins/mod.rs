@@ -117,6 +117,9 @@ pub struct Pin {
     pub used_by: BTreeSet<PackageId>,
     /// The package that it names.
     pub package: Option<PackageId>,
+    /// What its tag has after that of the package: the architecture of which it names the image, such as `-arm64`. Mostly
+    /// empty.
+    pub suffix: String,
     /// The reference that it should be, where that is known.
     pub expected: Option<Reference>,
     /// Where the tag stands in the file; or why it cannot be rewritten, as part of a sentence.

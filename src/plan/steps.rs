@@ -13,6 +13,7 @@ use super::publication::Publication;
 use super::recipe::Recipe;
 use super::step::{Action, Step, StepIndex, StepKind};
 use super::trusted::{Repository, pinned};
+use super::unsatisfiable::foreign_on_registry;
 use super::{Inputs, Request};
 use crate::graph::{NodeReference, State};
 use crate::image::{Platform, Reference};
@@ -84,6 +85,7 @@ impl Composer<'_> {
                 continue;
             }
             let (step, name) = match reference.state {
+                State::Current if reference.foreign => (None, self.foreign(reference)),
                 State::Current => self.sibling(reference),
                 State::Stale => self.signed(node.package, reference).unwrap_or_else(|| self.published(reference)),
                 State::External => self.signed(node.package, reference).unwrap_or_default(),
@@ -192,6 +194,15 @@ impl Composer<'_> {
         let plain = self.inputs.facts.on_builder(&image);
         let plain_is_right = as_written && plain.found().is_some_and(|plain| plain.digest == found.digest);
         (None, (!plain_is_right).then(|| self.stored_as(&image, platform, found)))
+    }
+
+    /// Where an engine finds an image for another platform than it builds for: in the registry.
+    fn foreign(&self, reference: &NodeReference) -> Option<Reference> {
+        let (image, facts) = foreign_on_registry(self.inputs, self.request, reference)?;
+        let remote = image.on(self.request.registry.as_deref());
+        let digest = facts.iter().find_map(|fact| Some(format!("{}@{}", remote.name(), fact.found()?.digest)));
+        let platform = &reference.image.platform;
+        digest.and_then(|name| name.parse().ok()).or_else(|| Some(remote.arch_tag(platform)))
     }
 
     /// With content trust on, the image that the tag of a reference is signed with.

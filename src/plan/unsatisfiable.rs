@@ -28,6 +28,7 @@ pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided)
             State::Stale if image.digest().is_none() => {
                 is_unpublished(inputs, request, &image, &reference.image.platform)
             }
+            State::Current => is_foreign_nowhere(inputs, request, reference),
             State::External => inputs.facts.external(&image).is_no(),
             _ => false,
         };
@@ -110,6 +111,24 @@ fn is_unpublished(inputs: Inputs<'_>, request: &Request, image: &Reference, plat
         && on_registry(inputs, request, image, platform).iter().all(Fact::is_no)
 }
 
+/// Whether an image that is for another platform than what is built on it is not where an engine would take it from.
+fn is_foreign_nowhere(inputs: Inputs<'_>, request: &Request, reference: &NodeReference) -> bool {
+    let on_registry = foreign_on_registry(inputs, request, reference);
+    on_registry.is_some_and(|(_, facts)| facts.iter().all(Fact::is_no))
+}
+
+/// The image of the package that a reference names for another platform than it is built for, and what the registry says of it
+/// for that platform; `None` for all other references.
+pub(super) fn foreign_on_registry(
+    inputs: Inputs<'_>,
+    request: &Request,
+    reference: &NodeReference,
+) -> Option<(Reference, [Fact<Found>; 2])> {
+    let package = reference.package.filter(|_| reference.foreign && reference.state == State::Current)?;
+    let image = inputs.tags.get(package)?.output.reference().ok()?;
+    Some((image.clone(), on_registry(inputs, request, image, &reference.image.platform)))
+}
+
 /// What the registry's index and its `tag-arch` say of an image that this repository made some time ago.
 pub(super) fn on_registry(
     inputs: Inputs<'_>,
@@ -129,6 +148,11 @@ fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> St
         (State::External, _) if is_like_stage(reference) => format!(
             "no stage above it is called `{}`, so it is taken for an image, and there is none: correct the name",
             reference.image.written
+        ),
+        (State::Current, Some((name, _))) => format!(
+            "an engine takes an image for another platform from a registry only: `kitmake push --platforms {} {name}` puts it \
+             there",
+            reference.image.platform
         ),
         (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
         // The pin may well be to what the package is called once its changes are committed, which is not known here.

@@ -259,6 +259,38 @@ fn a_tag_of_one_architecture_in_an_image_yml_is_left_alone_and_current_if_the_im
 }
 
 #[test]
+fn a_tag_of_one_architecture_in_a_dockerfile_follows_its_package_and_keeps_the_architecture() {
+    let old = "1".repeat(40);
+    let lines = |tag: &str, arch: &str| {
+        format!(
+            "FROM linuxkit/base:{tag}-amd64\nCOPY --from=linuxkit/base:{tag}-{arch} / /\nARG OTHER=linuxkit/base:{tag}-armv7\n"
+        )
+    };
+    let monorepo = files(&[("pkg/user/Dockerfile", &lines(&old, "arm64"))]);
+    let base = tag(&monorepo, "pkg/base");
+    let pins = monorepo.kitmake(&["pins"]).with_code(0).stdout;
+    assert!(pins.contains(&format!("base:{old}-amd64, but `pkg/base` is linuxkit/base:{base}-amd64\n")), "{pins}");
+    monorepo.kitmake(&["pins", "fix"]).with_code(0);
+    let fixed = lines(&base, "arm64").replace(&format!("{base}-armv7"), &format!("{old}-armv7"));
+    assert_eq!(monorepo.read("pkg/user/Dockerfile"), fixed);
+    monorepo.commit("Fix");
+    monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+    // Both images are built first, whatever the package is built for.
+    let plan = ["plan", "--offline", "--assume-missing", "--platforms", "amd64", "--format", "json", "pkg/user"];
+    let plan = monorepo.kitmake_command(&plan).env("DOCKER_HOST", "unix:///nonexistent/engine.sock").output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let steps: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        steps,
+        ["build:pkg/base@linux/amd64", "build:pkg/base@linux/arm64", "build:pkg/user@linux/amd64"],
+        "{plan:#}"
+    );
+    // Tags of this form that another architecture could be meant by are no architecture of linuxkit.
+    monorepo.write("pkg/user/Dockerfile", &format!("FROM linuxkit/base:{base}-x86_64\n"));
+    assert!(monorepo.kitmake(&["pins"]).stdout.contains("stale"));
+}
+
+#[test]
 fn a_tag_of_another_form_in_an_image_yml_could_be_anybodys() {
     let image = "init:\n  - linuxkit/base:latest\n  - linuxkit/base:v1.0\n";
     let monorepo = files(&[("images/x.yml", image)]);

@@ -16,9 +16,13 @@ impl Lister<'_> {
         place: &Place<'_>,
         at: Result<Range<usize>, String>,
         text: &str,
-        parsed: &Reference,
+        written: &Reference,
         user: Option<(PackageId, Meaning)>,
     ) -> Pin {
+        let whole = self.repositories.one_platform(written).map(|(whole, _)| whole);
+        let parsed = whole.as_ref().unwrap_or(written);
+        let suffix =
+            written.tag().zip(parsed.tag()).and_then(|(tag, whole)| tag.strip_prefix(whole)).unwrap_or_default();
         let current = |id: &PackageId| self.present(*id).is_some_and(|present| present.tag() == parsed.tag());
         let is_made = self.repositories.makers(parsed).next().is_some();
         let found = self.repositories.makers(parsed).find(|id| current(id) && user.is_none_or(|(user, _)| user != *id));
@@ -49,8 +53,8 @@ impl Lister<'_> {
             _ => State::External,
         };
         let expected = package.filter(|_| state != State::Own).and_then(|id| self.present(id));
-        let expected = expected.and_then(|present| Some(parsed.with_tag(present.tag()?)));
-        let tag_at = at.and_then(|range| match (parsed.tag(), parsed.digest()) {
+        let expected = expected.and_then(|present| Some(parsed.with_tag(&format!("{}{suffix}", present.tag()?))));
+        let tag_at = at.and_then(|range| match (written.tag(), written.digest()) {
             (_, Some(_)) => Err("it names a digest".to_owned()),
             (None, None) => Err("it has no tag".to_owned()),
             _ if is_foreign && package.is_none() => {
@@ -72,6 +76,7 @@ impl Lister<'_> {
             is_reached: true,
             used_by: user.map(|(user, _)| user).into_iter().collect(),
             package,
+            suffix: suffix.to_owned(),
             expected,
             tag_at,
         }
@@ -101,6 +106,7 @@ impl Place<'_> {
             is_reached: true,
             used_by: user.into_iter().collect(),
             package: None,
+            suffix: String::new(),
             expected: None,
             tag_at: Err(why.to_owned()),
         }

@@ -102,7 +102,8 @@ impl<'a> Pass<'a> {
     pub(super) fn due(&self, pin: &Pin, package: PackageId) -> Option<Reference> {
         let written: Reference = pin.reference.parse().ok()?;
         let tag = self.tags.get(package)?.identity.reference().ok()?.tag()?;
-        (written.tag() != Some(tag)).then(|| written.with_tag(tag))
+        let tag = format!("{tag}{}", pin.suffix);
+        (written.tag() != Some(&tag)).then(|| written.with_tag(&tag))
     }
 
     /// Gives packages whose files changed the tags that they will have.
