@@ -607,7 +607,7 @@ async fn that_a_platform_is_not_listed_is_for_the_registry_to_say_and_not_for_an
             .map(|architecture| {
                 let (kind, digest) = (media_type::OCI_MANIFEST, digest(architecture.as_bytes()));
                 format!(
-                    r#"{{"mediaType":"{kind}","digest":"{digest}","size":1,
+                    r#"{{"mediaType":"{kind}","digest":"{digest}","size":1,"annotations":{{"org.kitmake.key":"k"}},
                     "platform":{{"os":"linux","architecture":"{architecture}"}}}}"#
                 )
             })
