@@ -74,7 +74,8 @@ pub(super) fn assemble(inputs: Inputs<'_>, request: &Request, demand: &Demand, d
         problems.push(problem.clone());
         steps.clear();
     }
-    let unpublished = if problems.is_empty() { unpublished(inputs, &decided, &publications) } else { Vec::new() };
+    let unpublished =
+        if problems.is_empty() { unpublished(inputs, request, &decided, &publications) } else { Vec::new() };
     warnings.extend(like_stages(inputs, request, &decided));
     let unasked = unasked(inputs, request, &decided);
     let name = |package: PackageId| inputs.workspace.package(package).name.clone();

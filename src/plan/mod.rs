@@ -59,6 +59,7 @@ pub use demand::{Demand, demand, foreign_programs};
 pub use publication::indexed_platforms;
 pub use trusted::{Repository, trust_questions};
 pub use unasked::Unasked;
+pub use unpublished::Unpublished;
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,7 @@ pub struct Plan {
     /// What is odd but stops nothing.
     pub warnings: Vec<Problem>,
     /// Packages that what is pushed is built on, and that the registry will not have; sorted.
-    pub unpublished: Vec<PackageName>,
+    pub unpublished: Vec<Unpublished>,
     /// Images that what is built needs, and of which nobody knows whether they are there.
     pub unasked: Vec<Unasked>,
     /// Packages with problems that this plan does not touch, sorted by name.

@@ -191,3 +191,18 @@ fn an_index_without_annotations_hides_no_key() {
     let rebuilt = bench.kitmake(&["push", package, "--on-outdated", "rebuild"]).with_code(0);
     assert_eq!(told_set(&rebuilt, "Built"), set([package, "tools/base"]), "no place has the base");
 }
+
+#[test]
+fn what_was_built_anew_for_a_push_and_stays_behind_is_told_with_the_command_that_replaces_the_published_one() {
+    let bench = Bench::new();
+    ignore_generated(&bench);
+    let package = "pkg/ca-certificates";
+    bench.kitmake(&["push", package]).with_code(0);
+    bench.monorepo.write(GENERATED, "generated\n");
+    let pushed = bench.kitmake(&["push", "pkg/trust", "--on-outdated", "rebuild"]).with_code(0);
+    assert_eq!(told_set(&pushed, "Pushed"), set(["pkg/trust"]));
+    let remedy = "`kitmake push pkg/ca-certificates --on-outdated rebuild` pushes it\n";
+    assert!(pushed.stderr.ends_with(remedy), "{}", pushed.stderr);
+    let advised = bench.kitmake(&["push", package, "--on-outdated", "rebuild"]).with_code(0);
+    assert_eq!(told_set(&advised, "Pushed"), set([package]));
+}

@@ -84,6 +84,20 @@ fn a_build_for_another_platform_finds_its_sibling_that_nobody_has_published() {
 }
 
 #[test]
+fn what_stays_behind_of_a_push_is_told_with_its_platforms_and_the_command_that_pushes_it() {
+    let bench = Bench::new();
+    let needed = "pkg/ca-certificates";
+    bench.kitmake(&["push", needed]).with_code(0);
+    let pushed = bench.kitmake(&["push", "pkg/trust", BOTH[0], BOTH[1]]).with_code(0);
+    let told = "pkg/trust is built on 1 package that is not pushed: pkg/ca-certificates (linux/arm64); \
+                `kitmake push pkg/ca-certificates --platforms linux/arm64` pushes it\n";
+    assert!(pushed.stderr.ends_with(told), "{}", pushed.stderr);
+    let advised = bench.kitmake(&["push", needed, "--platforms", "linux/arm64"]).with_code(0);
+    assert_eq!(told_set(&advised, "Pushed"), set([needed]));
+    assert_eq!(architectures(&bench.reference(needed)), set(["amd64", "arm64"]));
+}
+
+#[test]
 fn a_platform_that_a_package_does_not_list_is_no_error() {
     let bench = Bench::new();
     let plan = bench.plan(&["pkg/vtpm", "pkg/tracer", "--platforms", "linux/riscv64"]);

@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use crate::plan::node::{Idle, Place, Reason, State};
 use crate::plan::step::{Action, StepKind};
-use crate::plan::{Plan, Unasked};
+use crate::plan::{Plan, Unasked, Unpublished};
 use crate::problem::Problem;
-use crate::workspace::PackageName;
 
 /// The JSON form of a plan; fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -20,6 +19,7 @@ pub struct Document<'a> {
     problems: Vec<ProblemJson>,
     left_out: Vec<ProblemJson>,
     unpublished: Vec<&'a str>,
+    unpublished_nodes: Vec<String>,
     unasked: Vec<UnaskedJson<'a>>,
 }
 
@@ -79,6 +79,10 @@ impl ProblemJson {
     }
 }
 
+fn nodes_of(unpublished: &Unpublished) -> impl Iterator<Item = String> + '_ {
+    unpublished.platforms.iter().map(|platform| format!("{}@{platform}", unpublished.name))
+}
+
 fn unasked(Unasked { host, images, why }: &Unasked) -> UnaskedJson<'_> {
     UnaskedJson { host, images, why: why.as_ref().map(ProblemJson::of) }
 }
@@ -132,7 +136,8 @@ pub fn document(plan: &Plan, expected_ms: impl Fn(usize) -> Option<u64>) -> Docu
         steps: steps.collect(),
         problems: plan.problems.iter().map(ProblemJson::of).collect(),
         left_out: plan.left_out.iter().map(ProblemJson::of).collect(),
-        unpublished: plan.unpublished.iter().map(PackageName::as_str).collect(),
+        unpublished: plan.unpublished.iter().map(|unpublished| unpublished.name.as_str()).collect(),
+        unpublished_nodes: plan.unpublished.iter().flat_map(nodes_of).collect(),
         unasked: plan.unasked.iter().map(unasked).collect(),
     }
 }

@@ -1,13 +1,13 @@
 //! What is published and stays so, what is replaced, and what is not published at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::text::{list, section};
-use crate::plan::Plan;
+use crate::image::Platform;
 use crate::plan::node::{Node, Place, Reason, State};
 use crate::plan::step::{Action, Step};
-use crate::workspace::PackageName;
+use crate::plan::{Plan, Unpublished};
 
 /// Names in one line.
 const NAMES: usize = 3;
@@ -94,8 +94,8 @@ fn index_of<'a>(plan: &'a Plan, node: &Node) -> Option<&'a Step> {
 /// One line about what is not pushed although what is pushed is built on it; empty where there is nothing.
 #[must_use]
 pub fn unpublished(plan: &Plan) -> String {
-    let names: Vec<&str> = plan.unpublished.iter().map(PackageName::as_str).collect();
-    if names.is_empty() {
+    let found = &plan.unpublished;
+    if found.is_empty() {
         return String::new();
     }
     let pushed: Vec<&Step> = plan.steps.iter().filter(|step| matches!(step.action, Action::Push { .. })).collect();
@@ -103,17 +103,46 @@ pub fn unpublished(plan: &Plan) -> String {
         pushed.iter().filter_map(|step| step.node.map(|node| plan.nodes[node].name.as_str())).collect();
     pushed.dedup();
     let who = if let [one] = pushed[..] { one } else { "what is pushed" };
-    let (noun, are, them) = if names.len() == 1 { ("package", "is", "it") } else { ("packages", "are", "them") };
-    let remedy = match (&pushed[..], names.len()) {
-        (_, ..=NAMES) => format!("`kitmake push {}` pushes {them}", names.join(" ")),
-        ([one], _) => format!("`kitmake push '{one}...'` pushes {them}"),
-        _ => format!("a selector that ends in `...` names {them}, too"),
-    };
-    let rest = names.len().saturating_sub(NAMES);
+    let (noun, are) = if found.len() == 1 { ("package", "is") } else { ("packages", "are") };
+    let rest = found.len().saturating_sub(NAMES);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!(
-        "{who} is built on {} {noun} that {are} not pushed: {}{more}; {remedy}\n",
-        names.len(),
-        names[..names.len().min(NAMES)].join(", "),
-    )
+    let names: Vec<String> = found.iter().take(NAMES).map(named).collect();
+    let remedy = remedy(found, &pushed).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    format!("{who} is built on {} {noun} that {are} not pushed: {}{more}{remedy}\n", found.len(), names.join(", "))
+}
+
+/// What pushes these, too; nothing where no push does.
+fn remedy(found: &[Unpublished], pushed: &[&str]) -> Option<String> {
+    if !found.iter().all(|unpublished| unpublished.is_pushable) {
+        return None;
+    }
+    let them = if found.len() == 1 { "it" } else { "them" };
+    let names: Vec<&str> = found.iter().map(|unpublished| unpublished.name.as_str()).collect();
+    let what = match (pushed, names.len()) {
+        (_, ..=NAMES) => names.join(" "),
+        ([one], _) => format!("'{one}...'"),
+        _ => return Some(format!("a selector that ends in `...` names {them}, too")),
+    };
+    let mut command = format!("kitmake push {what}");
+    if found.iter().any(|unpublished| unpublished.is_elsewhere) {
+        let platforms = found.iter().flat_map(|unpublished| unpublished.platforms.iter().cloned()).collect();
+        let _ = write!(command, " --platforms {}", listed(&platforms).replace(", ", ","));
+    }
+    if found.iter().any(|unpublished| unpublished.is_replaced) {
+        command.push_str(" --on-outdated rebuild");
+    }
+    Some(format!("`{command}` pushes {them}"))
+}
+
+/// The name, and the platforms where a push has to be told them.
+fn named(unpublished: &Unpublished) -> String {
+    if unpublished.is_elsewhere {
+        format!("{} ({})", unpublished.name, listed(&unpublished.platforms))
+    } else {
+        unpublished.name.to_string()
+    }
+}
+
+fn listed(platforms: &BTreeSet<Platform>) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

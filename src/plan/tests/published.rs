@@ -3,7 +3,7 @@
 use crate::graph::testing::Pkg;
 use crate::plan::testing::{World, amd64, arm64, refused, world};
 use crate::plan::{OnOutdated, Place, Platforms, Publish, Reason, State, notes, stays, text, unpublished};
-use crate::presence::Fact;
+use crate::presence::{Fact, KeyLabel};
 
 /// A package on a chain of three others; it alone is pushed.
 fn pushed() -> World {
@@ -28,6 +28,7 @@ fn what_a_pushed_image_is_built_on_and_the_registry_will_not_have_is_one_line_wi
     assert!(!notes(&plan).contains("not pushed"), "a run says so in the end");
     let json: serde_json::Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
     assert_eq!(json["unpublished"], serde_json::json!(["base", "tools"]));
+    assert_eq!(json["unpublished_nodes"], serde_json::json!(["base@linux/amd64", "tools@linux/amd64"]));
 }
 
 #[test]
@@ -61,6 +62,56 @@ fn nothing_is_said_where_nothing_is_pushed_or_the_registry_was_not_asked() {
     let mut all = pushed();
     all.select(&["base", "tools", "user"]);
     assert_eq!(unpublished(&all.plan()), "");
+}
+
+#[test]
+fn platforms_other_than_the_builders_own_are_told_and_asked_for() {
+    let both = &["amd64", "arm64"];
+    let mut world = world([Pkg::new("base").arches(both), Pkg::new("user").arches(both).from("t/base:now")]);
+    world.select(&["user"]);
+    world.request.publish = Some(Publish::default());
+    world.request.platforms = Platforms::Arches;
+    assert_eq!(
+        unpublished(&world.plan()),
+        "user is built on 1 package that is not pushed: base (linux/amd64, linux/arm64); \
+         `kitmake push base --platforms linux/amd64,linux/arm64` pushes it\n"
+    );
+    world.published("base", &amd64(), Some(world.key("base", &amd64())));
+    world.stored("base", &arm64(), Some(world.key("base", &arm64())));
+    let plan = world.plan();
+    assert_eq!(
+        unpublished(&plan),
+        "user is built on 1 package that is not pushed: base (linux/arm64); \
+         `kitmake push base --platforms linux/arm64` pushes it\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&crate::plan::json(&plan)).unwrap();
+    assert_eq!(json["unpublished_nodes"], serde_json::json!(["base@linux/arm64"]));
+}
+
+#[test]
+fn nothing_is_advised_where_a_package_does_not_list_the_platform() {
+    let both = &["amd64", "arm64"];
+    let mut world = world([Pkg::new("base").arches(&["amd64"]), Pkg::new("user").arches(both).from("t/base:now")]);
+    world.select(&["user"]);
+    world.request.publish = Some(Publish::default());
+    world.request.platforms = Platforms::These(vec![arm64()]);
+    world.stored("base", &arm64(), Some(world.key("base", &arm64())));
+    assert_eq!(unpublished(&world.plan()), "user is built on 1 package that is not pushed: base (linux/arm64)\n");
+}
+
+#[test]
+fn what_a_push_replaces_only_when_told_so_is_advised_with_that() {
+    let mut world = pushed();
+    world.request.on_outdated = OnOutdated::Rebuild;
+    world.published_here("base");
+    let other = KeyLabel { hash: "0".repeat(64), ..world.key("tools", &amd64()) };
+    world.published("tools", &amd64(), Some(other));
+    let advised = "user is built on 1 package that is not pushed: tools; \
+                   `kitmake push tools --on-outdated rebuild` pushes it\n";
+    assert_eq!(unpublished(&world.plan()), advised);
+    // The same where it was built already.
+    world.stored("tools", &amd64(), Some(world.key("tools", &amd64())));
+    assert_eq!(unpublished(&world.plan()), advised);
 }
 
 #[test]
