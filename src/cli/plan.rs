@@ -15,7 +15,7 @@ use crate::problem::{Class, Fault, Problem};
 use crate::run::{Limits, estimate};
 use crate::settings::{Settings, selectors_or};
 use crate::wording::counted;
-use crate::workspace::Faulty;
+use crate::workspace::{Faulty, PackageName};
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
@@ -122,10 +122,9 @@ pub(super) fn prepare(settings: &Settings, output: &Output, runtime: &Runtime) -
             }
         });
     }
-    if !prepared.also_published.is_empty() {
-        let workspace = &prepared.surveyed.workspace;
-        let names: Vec<String> =
-            prepared.also_published.iter().map(|&id| workspace.package(id).name.to_string()).collect();
+    let also = prepared.also_published.iter().map(|&id| &prepared.surveyed.workspace.package(id).name);
+    let names: Vec<&str> = also.filter(|name| prepared.plan.publishes(name)).map(PackageName::as_str).collect();
+    if !names.is_empty() {
         output.say(&format!("also publishes {}: new pins name them\n", names.join(", ")));
     }
     if let Some(nothing) = &prepared.surveyed.nothing {

@@ -108,6 +108,17 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether an image, the index or a release of a package is written.
+    #[must_use]
+    pub fn publishes(&self, package: &PackageName) -> bool {
+        let is_of = |step: &Step| match step.kind() {
+            StepKind::Push => step.node.is_some_and(|node| self.nodes[node].name == *package),
+            StepKind::Index | StepKind::Release => step.title == package.as_str(),
+            _ => false,
+        };
+        self.steps.iter().any(is_of)
+    }
+
     /// Whether anything is to be added to the trust data.
     #[must_use]
     pub fn notarizes(&self) -> bool {

@@ -21,6 +21,8 @@ fn all_that_is_published_before_the_fix_is_what_is_needed_after_it() {
     let also = built.stderr.lines().find(|line| line.starts_with("also publishes ")).unwrap();
     assert!(also.contains("tools/base") && also.ends_with(": new pins name them"), "{also}");
     assert_eq!(everything(&monorepo), before, "work tree and repository are as they were");
+    let again = monorepo.kitmake(&["plan", "--repin", "--push"]).with_code(0);
+    assert!(!again.stderr.contains("also publishes "), "it is there already\n{}", again.stderr);
 
     monorepo.kitmake(&["pins", "fix"]).with_code(0);
     monorepo.git(&["commit", "--quiet", "--all", "--message", "Bump the base"]);
