@@ -162,5 +162,8 @@ pub(super) fn print(prepared: &Prepared, output: &Output, format: Format, limits
         Format::Json => expected.map_or_else(|| plan::json(plan), |expected| expected.json(plan)),
         Format::Html => page::html(&page::of_plan(plan, expected.as_ref(), graph, workspace, tags)),
     };
+    if let (Err(problem), true) = (&prepared.means.engine, plan.steps.iter().any(plan::Step::needs_builder)) {
+        output.say(&format!("the builder was not asked what it has: {problem}\n"));
+    }
     output.data(&text)
 }

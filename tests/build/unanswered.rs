@@ -119,3 +119,16 @@ fn what_is_left_out_is_said_although_nothing_can_be_built() {
         assert_eq!(failed.stderr.matches(code).count(), 1, "{code}\n{}", failed.stderr);
     }
 }
+
+#[test]
+fn that_no_builder_was_asked_is_said_once_and_only_where_that_could_matter() {
+    let bench = Bench::new();
+    let assumed = ["plan", "--offline", "--assume-missing", "pkg/trust"];
+    for format in ["text", "json"] {
+        let told = bench.without_engine(&[&assumed[..], &["--format", format]].concat()).with_code(0);
+        assert_eq!(told.stderr.matches("the builder was not asked what it has: ").count(), 1, "{}", told.stderr);
+    }
+    bench.kitmake(&["push", "pkg/ca-certificates"]).with_code(0);
+    let there = bench.without_engine(&["plan", "pkg/ca-certificates"]).with_code(0);
+    assert!(!there.stderr.contains("builder"), "{}", there.stderr);
+}
