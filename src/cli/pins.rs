@@ -143,7 +143,9 @@ fn survey(
     Ok(surveyed)
 }
 
-fn say_maybe_named(output: &Output, surveyed: &SurveyedPins, pins: &[Pin]) {
+/// Says of packages that cannot be read why that matters for what is asked about others.
+fn say_unread(output: &Output, surveyed: &SurveyedPins, pins: &[Pin]) {
+    faulty::say_unsure(output, &surveyed.surveyed.unsure);
     let words = "cannot be read and may make an image that is named";
     faulty::say(output, &surveyed.maybe_named(pins), words, words);
 }
@@ -152,8 +154,8 @@ fn list(place: &Place, output: &Output, args: &ListArgs) -> Ended {
     let surveyed = survey(place, output, &args.selectors, &args.reading)?;
     let workspace = &surveyed.surveyed.workspace;
     let pins = surveyed.list().map_err(|problem| vec![problem])?;
+    say_unread(output, &surveyed, &pins);
     surveyed.unread().iter().for_each(|problem| output.warning(problem));
-    say_maybe_named(output, &surveyed, &pins);
     output.data(&match args.format {
         Format::Text => render::text(&pins, workspace, output.verbose > 0),
         Format::Json => json(&render::json(&pins, workspace)),
@@ -183,7 +185,7 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
         pipeline::published(&needed, &client, runtime)
     };
     let checked = pins::check(&pins, &published);
-    say_maybe_named(output, &surveyed, &pins);
+    say_unread(output, &surveyed, &pins);
     output.data(&match args.format {
         Format::Text => render::findings_text(&checked, &pins, workspace, output.verbose > 0),
         Format::Json => json(&render::findings_json(&checked, workspace)),

@@ -90,11 +90,14 @@ impl SurveyedPins {
         })
     }
 
-    /// What cannot be read of the packages that are meant, and so has pins that nobody has looked at.
+    /// What cannot be read of the packages that are meant, and of those on which hangs which ones these are: they have pins
+    /// that nobody has looked at.
     #[must_use]
     pub fn unread(&self) -> Vec<Problem> {
-        let of_meant = self.surveyed.workspace.ids().filter(|id| self.is_meant(*id));
-        self.problems_of(of_meant)
+        let workspace = &self.surveyed.workspace;
+        let is_unsure =
+            |id: &PackageId| self.surveyed.unsure.iter().any(|unsure| unsure.name == workspace.package(*id).name);
+        self.problems_of(workspace.ids().filter(|id| self.is_meant(*id) || is_unsure(id)))
     }
 
     /// What cannot be read of all packages, whichever are meant.
