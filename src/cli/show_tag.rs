@@ -6,24 +6,19 @@
 //! output. Where nothing is named all packages of the workspace are shown; there a bad package suppresses only a map, since
 //! nobody sees what is missing in one.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use miette::Diagnostic;
 
 use super::options::Place;
 use super::output::{Output, json};
 use super::tag_args::TagArgs;
 use super::yml_args::YmlArgs;
 use super::{Ended, exit, faulty, provenance};
-use crate::git::{self, TagMap, TagOptions, Tagged};
-use crate::image::Platform;
-use crate::path::clean;
-use crate::pipeline::{self, Picked, Survey};
-use crate::problem::{Class, Fault, Problem};
-use crate::settings::selectors_or;
-use crate::workspace::{self, Faulty, KitmakeYml, Package, PackageId, PackageName, Workspace};
+use crate::git::{TagMap, TagOptions, Tagged};
+use crate::pipeline::{self, Picked, Picking};
+use crate::problem::Problem;
+use crate::workspace::Faulty;
 
 /// Print the image name of packages
 ///
@@ -84,37 +79,6 @@ struct Shown {
     unsure: Vec<Faulty>,
 }
 
-/// A directory that is no package.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-enum Error {
-    /// Nothing is there.
-    #[error("`{directory}` is not a directory")]
-    #[diagnostic(
-        code(show_tag::no_directory),
-        help("name the directories of packages, relative to the current directory")
-    )]
-    NoDirectory {
-        /// Relative to the root where it lies below.
-        directory: String,
-    },
-
-    /// There is no build yml.
-    #[error("`{directory}` has no `{yml}`")]
-    #[diagnostic(code(show_tag::no_yml), help("`--build-yml FILE` names another file than build.yml"))]
-    NoYml {
-        /// Relative to the root where it lies below.
-        directory: String,
-        /// Relative to the directory.
-        yml: String,
-    },
-}
-
-impl Fault for Error {
-    fn class(&self) -> Class {
-        Class::Usage
-    }
-}
-
 pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
     let shown = show_tag(args, place, output.verbose > 0)?;
     if let Some(nothing) = &shown.nothing {
@@ -132,7 +96,7 @@ pub(super) fn run(place: &Place, output: &Output, args: &ShowTagArgs) -> Ended {
 fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Shown, Vec<Problem>> {
     let current = place.working_directory().map_err(|problem| vec![problem])?;
     let options = arguments.tags.options(&place.environment, &current);
-    let Picked { workspace, tags, selected: order, nothing, unsure } = picked(arguments, place, &current, &options)?;
+    let Picked { workspace, tags, selected: order, nothing, unsure } = pick(arguments, place, &current, &options)?;
     let (mut text, mut tagged, mut warnings, mut problems) = (String::new(), Vec::new(), Vec::new(), Vec::new());
     for &id in &order {
         let package = workspace.package(id);
@@ -173,44 +137,21 @@ fn show_tag(arguments: &ShowTagArgs, place: &Place, verbose: bool) -> Result<Sho
 }
 
 /// The packages that are asked for, in the order in which they are shown.
-fn picked(
-    arguments: &ShowTagArgs,
-    place: &Place,
-    current: &Path,
-    options: &TagOptions,
-) -> Result<Picked, Vec<Problem>> {
-    let one = |problem| vec![problem];
-    let read = arguments.ymls.options();
-    let with_tags = |(workspace, selected): (Workspace, Vec<PackageId>)| {
-        let tags = git::tags(&workspace, &selected, options)?;
-        Ok(Picked { workspace, tags, selected, nothing: None, unsure: Vec::new() })
-    };
+fn pick(arguments: &ShowTagArgs, place: &Place, current: &Path, options: &TagOptions) -> Result<Picked, Vec<Problem>> {
     let (root, inside) = match place.root() {
         Ok((root, inside)) => (root, Some(inside)),
         Err(problem) if arguments.selectors.is_empty() => return Err(vec![problem]),
         // A directory that is named needs no workspace around it.
         Err(_) => (current.to_owned(), None),
     };
-    if arguments.selectors.is_empty() {
-        return all_packages(&root, &read).and_then(with_tags).map_err(one);
-    }
-    let directories = Directories::new(&root, &read).map_err(one)?;
-    let texts: Option<Vec<String>> =
-        arguments.selectors.iter().map(|selector| selector.to_str().map(str::to_owned)).collect();
-    let is_package = |selector: &Path| directories.lacking(&current.join(selector)).is_none();
-    match (inside, texts) {
-        (Some(inside), Some(texts)) if !arguments.selectors.iter().all(|selector| is_package(selector)) => {
-            let by = |selectors: &[String]| {
-                let question = Survey::new(&root, &inside, selectors_or(selectors, "."), &read, options);
-                pipeline::pick(&question, &Platform::host())
-            };
-            by(&texts).map_err(|problem| directories.no_packages(current, &texts, problem, &by))
-        }
-        _ => {
-            let given = arguments.selectors.iter().map(|directory| current.join(directory));
-            with_tags(directories.read(given)).map_err(one)
-        }
-    }
+    pipeline::pick(&Picking {
+        root: &root,
+        inside: inside.as_deref(),
+        current,
+        selectors: &arguments.selectors,
+        workspace: &arguments.ymls.options(),
+        tags: options,
+    })
 }
 
 /// The tags as a map in a form that is one.
@@ -221,99 +162,4 @@ fn map(tagged: &[Tagged<'_>], format: Format) -> Result<String, Vec<Problem>> {
         Format::Json => json(map.entries()),
         Format::Yaml => map.yaml(),
     })
-}
-
-/// Directories on disk that may be packages.
-struct Directories<'a> {
-    root: &'a Path,
-    options: &'a workspace::Options,
-    config: KitmakeYml,
-    /// The yml of each directory that has another one than build.yml.
-    choices: BTreeMap<String, String>,
-}
-
-impl<'a> Directories<'a> {
-    fn new(root: &'a Path, options: &'a workspace::Options) -> Result<Self, Problem> {
-        let config = workspace::config(root)?;
-        let choices = config.choices(options.profile.as_deref())?.into_iter();
-        let choices = choices.map(|(path, yml)| (path.to_owned(), yml.to_owned())).collect();
-        Ok(Self { root, options, config, choices })
-    }
-
-    /// As a package is named (relative to the root where it lies below, else absolute), and its yml.
-    fn named(&self, directory: &Path) -> (String, &str) {
-        let absolute = clean(directory);
-        let path = match absolute.strip_prefix(self.root) {
-            Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
-            Ok(inside) => inside.to_string_lossy().into_owned(),
-            Err(_) => absolute.to_string_lossy().into_owned(),
-        };
-        let chosen = self.options.build_yml.as_ref().or_else(|| self.choices.get(&path));
-        let yml = chosen.map_or("build.yml", String::as_str);
-        (path, yml)
-    }
-
-    /// What an absolute directory lacks to be a package, which is what people get wrong.
-    fn lacking(&self, directory: &Path) -> Option<Error> {
-        let (path, yml) = self.named(directory);
-        if !directory.is_dir() {
-            Some(Error::NoDirectory { directory: path })
-        } else if !directory.join(yml).exists() && (yml != "build.yml" || self.config.declared(&path).is_none()) {
-            Some(Error::NoYml { directory: path, yml: yml.to_owned() })
-        } else {
-            None
-        }
-    }
-
-    /// A workspace of exactly the packages in these absolute directories, and their ids in the order given.
-    fn read(self, directories: impl Iterator<Item = PathBuf>) -> (Workspace, Vec<PackageId>) {
-        let mut packages: BTreeMap<PackageName, Package> = BTreeMap::new();
-        let mut names = Vec::new();
-        for directory in directories {
-            let (path, yml) = self.named(&directory);
-            let name = PackageName::new(&path, yml);
-            packages.entry(name.clone()).or_insert_with(|| match self.lacking(&directory) {
-                Some(lacking) => Package { problems: vec![lacking.into()], ..Package::new(&path, yml) },
-                None => workspace::package(self.root, &path, yml, &self.config, self.options.strict),
-            });
-            names.push(name);
-        }
-        let ids: BTreeMap<PackageName, PackageId> = packages.keys().cloned().zip((0..).map(PackageId)).collect();
-        let order = names.iter().filter_map(|name| ids.get(name).copied()).collect();
-        let (root, packages) = (self.root.to_owned(), packages.into_values().collect());
-        let (config, files) = (self.config, std::sync::Arc::new(workspace::Disk));
-        (Workspace { root, packages, config, rewritten: BTreeMap::new(), files }, order)
-    }
-
-    /// Why `selectors` select nothing: where one of them is a directory without a package, that is what is wrong with it.
-    fn no_packages(
-        &self,
-        current: &Path,
-        selectors: &[String],
-        problem: Problem,
-        by: &impl Fn(&[String]) -> Result<Picked, Problem>,
-    ) -> Vec<Problem> {
-        let lacking = |selector: &&String| {
-            let lacking = self.lacking(&current.join(selector)).filter(|it| matches!(it, Error::NoYml { .. }))?;
-            by(std::slice::from_ref(*selector)).is_err().then_some(lacking)
-        };
-        let mut problems: Vec<Problem> = selectors.iter().filter_map(|it| Some(lacking(&it)?.into())).collect();
-        let others: Vec<String> = selectors.iter().filter(|it| lacking(it).is_none()).cloned().collect();
-        match (problems.is_empty(), others.is_empty()) {
-            (true, _) => vec![problem],
-            (false, true) => problems,
-            (false, false) => {
-                problems.extend(by(&others).err());
-                problems
-            }
-        }
-    }
-}
-
-/// All packages of the workspace; with `--build-yml`, the directories that have it.
-fn all_packages(root: &Path, options: &workspace::Options) -> Result<(Workspace, Vec<PackageId>), Problem> {
-    let workspace = workspace::read(root, options)?;
-    let wanted = |id: &PackageId| options.build_yml.as_ref().is_none_or(|yml| workspace.package(*id).yml == *yml);
-    let ids = workspace.ids().filter(wanted).collect();
-    Ok((workspace, ids))
 }

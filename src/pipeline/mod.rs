@@ -3,6 +3,7 @@
 //! | module | how far it goes |
 //! |---|---|
 //! | `survey` | packages, tags and graph: what needs neither an engine nor a registry |
+//! | `picked` | packages and their tags, where nothing else is asked |
 //! | `pins` | the same, and where it names its own images; with registries asked for some of them |
 //! | `compare` | the same at two states of the repository, and what differs |
 //! | `questions` | what the places are asked about |
@@ -11,12 +12,14 @@
 
 mod compare;
 mod outside;
+mod picked;
 mod pins;
 mod prepare;
 mod questions;
 mod survey;
 
 pub use compare::{Compared, Comparison, affected};
+pub use picked::{Picked, Picking, pick};
 pub use pins::{PinSurvey, SurveyedPins, published, survey_pins};
 pub use prepare::{Prepared, prepare};
-pub use survey::{Picked, Rewritten, Selection, Survey, Surveyed, pick, select, spread, survey};
+pub use survey::{Rewritten, Selection, Survey, Surveyed, select, spread, survey};

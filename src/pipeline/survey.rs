@@ -36,21 +36,6 @@ pub struct Surveyed {
     pub unsure: Vec<Faulty>,
 }
 
-/// Packages that are selected, where only their names and tags are asked for.
-#[derive(Debug)]
-pub struct Picked {
-    /// The packages.
-    pub workspace: Workspace,
-    /// Tags, of what is selected at least.
-    pub tags: Tags,
-    /// The packages that the selectors name, sorted.
-    pub selected: Vec<PackageId>,
-    /// Why nothing is selected, where that is no mistake.
-    pub nothing: Option<String>,
-    /// Packages that cannot be read and on which hangs what is selected.
-    pub unsure: Vec<Faulty>,
-}
-
 /// Pins that were brought up to date in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewritten {
@@ -111,27 +96,13 @@ impl<'a> Survey<'a> {
 /// Scans, looks up names, tags, builds the graph, and follows it from what is named. `builder` is the builder's own
 /// platform.
 pub fn survey(survey: &Survey<'_>, builder: &Platform) -> Result<Surveyed, Problem> {
-    let (workspace, named) = look_up(survey)?;
+    let workspace = workspace::read(survey.root, survey.workspace)?;
+    let (workspace, named) = look_up(survey, workspace)?;
     follow(survey, workspace, &named, builder)
 }
 
-/// What is selected, with tags for that at least. There is a graph only where a selector needs one, which saves most of
-/// the time; what only a plan is told is not looked at.
-pub fn pick(survey: &Survey<'_>, builder: &Platform) -> Result<Picked, Problem> {
-    let (workspace, named) = look_up(survey)?;
-    let Some(selected) = named.settled() else {
-        let surveyed = follow(survey, workspace, &named, builder)?;
-        let Surveyed { workspace, tags, selected, nothing, unsure, .. } = surveyed;
-        return Ok(Picked { workspace, tags, selected, nothing, unsure });
-    };
-    let selected = selected?;
-    let tags = git::tags(&workspace, &selected, survey.tags)?;
-    Ok(Picked { workspace, tags, selected, nothing: None, unsure: Vec::new() })
-}
-
-/// The packages, and the names in the selectors.
-fn look_up(survey: &Survey<'_>) -> Result<(Workspace, Named), Problem> {
-    let mut workspace = workspace::read(survey.root, survey.workspace)?;
+/// The packages with the yml that is meant, and the names in the selectors.
+pub(super) fn look_up(survey: &Survey<'_>, mut workspace: Workspace) -> Result<(Workspace, Named), Problem> {
     let build_yml = survey.workspace.build_yml.as_deref();
     let named = selector::named(&workspace, &survey.selectors, survey.current, build_yml)?;
     if build_yml.is_some() {
@@ -141,7 +112,7 @@ fn look_up(survey: &Survey<'_>) -> Result<(Workspace, Named), Problem> {
 }
 
 /// The rest of the way.
-fn follow(
+pub(super) fn follow(
     survey: &Survey<'_>,
     mut workspace: Workspace,
     named: &Named,

@@ -5,6 +5,7 @@
 
 mod build_args;
 pub mod build_yml;
+mod directories;
 mod disk;
 mod docker_images;
 pub mod dockerfile;
@@ -28,6 +29,7 @@ use crate::image::Reference;
 use crate::problem::{Problem, SourceFile};
 pub use build_args::ArgFile;
 pub use build_yml::BuildYml;
+pub use directories::{Directories, Lacking};
 pub use disk::Disk;
 pub use dockerfile::Dockerfile;
 pub use error::Error;
