@@ -1,5 +1,5 @@
-//! The layout is the architecture: no module of the first level imports one that imports it, directly or not, and each is
-//! explained where the library is.
+//! The layout is the architecture: the documentation of the crate lists all modules of the first level in an order, and each
+//! imports only modules above it.
 //!
 //! Read from the sources, without what only tests use.
 
@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use petgraph::algo::toposort;
-use petgraph::graphmap::DiGraphMap;
 use walkdir::WalkDir;
 
 /// What each module of the first level names of the others.
@@ -25,12 +23,8 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let text = fs::read_to_string(file.path()).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        let others = text.split("crate::").skip(1).map(|rest| {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            rest[..end].to_owned()
-        });
-        let others: BTreeSet<String> = others.filter(|other| !other.is_empty() && *other != module).collect();
-        imports.entry(module).or_default().extend(others);
+        let others = text.split("crate::").skip(1).flat_map(named).filter(|other| *other != module);
+        imports.entry(module.clone()).or_default().extend(others);
     }
     for outside in ["lib", "main", "directions"] {
         imports.remove(outside);
@@ -38,21 +32,48 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
     imports
 }
 
-#[test]
-fn no_module_imports_one_that_imports_it() {
-    let imports = imports();
-    assert!(imports["cli"].contains("pipeline") && imports["plan"].contains("graph"), "{imports:#?}");
-    let edges = imports.iter().flat_map(|(from, others)| others.iter().map(|to| (from.as_str(), to.as_str())));
-    let graph: DiGraphMap<&str, ()> = edges.collect();
-    let circle = toposort(&graph, None).map_err(|circle| circle.node_id().to_owned());
-    assert!(circle.is_ok(), "{circle:?} imports itself by way of others: {imports:#?}");
+/// The modules that are named right after `crate::`: one, or several in braces.
+fn named(rest: &str) -> Vec<String> {
+    let word = |text: &str| {
+        let text = text.trim_start();
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+        text[..end].to_owned()
+    };
+    let Some(group) = rest.strip_prefix('{') else { return vec![word(rest)] };
+    let (mut depth, mut names) = (0, vec![word(group)]);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(word(&group[at + 1..])),
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 #[test]
-fn every_module_is_explained_where_the_library_is() {
-    let library = include_str!("lib.rs");
-    for module in imports().keys() {
-        let named = [format!("[`{module}`]"), format!("`{module}`")];
-        assert!(named.iter().any(|name| library.contains(name)), "`{module}` is not in the documentation of the crate");
+fn all_modules_of_a_group_are_seen() {
+    assert_eq!(named("plan::{a, b};"), ["plan"]);
+    assert_eq!(
+        named("{page, pins::{self, list},\n    settings as s,\n};\nuse x::{y, z};"),
+        ["page", "pins", "settings"]
+    );
+}
+
+#[test]
+fn every_module_has_its_place_and_imports_only_those_above_it() {
+    let rows = include_str!("lib.rs").lines().filter_map(|line| line.strip_prefix("//! | ")?.split_once(" | "));
+    let order: Vec<&str> =
+        rows.map(|(module, _)| module.trim_matches(|c| "[`]".contains(c))).filter(|it| *it != "module").collect();
+    let imports = imports();
+    assert!(imports["cli"].contains("page") && imports["plan"].contains("graph"), "{imports:#?}");
+    assert_eq!(order.iter().copied().collect::<BTreeSet<_>>(), imports.keys().map(String::as_str).collect());
+    for (place, module) in order.iter().enumerate() {
+        for import in &imports[*module] {
+            assert!(order[..place].contains(&import.as_str()), "`{module}` imports `{import}`, which is below it");
+        }
     }
 }
