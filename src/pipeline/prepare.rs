@@ -90,6 +90,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
         pull: settings.pull,
         assume_missing: assumed_missing.packages.iter().copied().collect(),
         on_outdated: settings.on_outdated,
+        repinned: settings.repin,
     };
     let questions = questions(&surveyed, &request, &demand);
     let tags_to_trust = tags_to_trust(&surveyed, &request, &demand, &questions);

@@ -57,6 +57,8 @@ pub struct Request {
     pub assume_missing: BTreeSet<PackageId>,
     /// What to do about a published image that was made from other inputs.
     pub on_outdated: OnOutdated,
+    /// The pins are those that a fix leaves.
+    pub repinned: bool,
 }
 
 /// What is written to the registry, and when that is done.

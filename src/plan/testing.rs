@@ -74,6 +74,7 @@ impl World {
             pull: false,
             assume_missing: BTreeSet::new(),
             on_outdated: OnOutdated::Warn,
+            repinned: false,
         };
         let facts = Facts {
             builder: Fact::Yes(BTreeMap::new()),

@@ -43,7 +43,7 @@ pub(super) fn problems(inputs: Inputs<'_>, request: &Request, decided: &Decided)
         let file = inputs.workspace.package(package).dockerfile.as_ref().map(|file| &file.source);
         let problem = PlanError::UnsatisfiablePin {
             users: users(inputs, &places),
-            help: help(inputs, package, reference),
+            help: help(inputs, request, package, reference),
             image,
             platforms: platforms.into_iter().collect::<Vec<_>>().join(", "),
             source_code: file.map(crate::problem::SourceFile::named),
@@ -141,7 +141,7 @@ pub(super) fn on_registry(
     facts.map(|fact| right(fact, platform))
 }
 
-fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> String {
+fn help(inputs: Inputs<'_>, request: &Request, package: PackageId, reference: &NodeReference) -> String {
     let maker = reference.package.filter(|&maker| maker != package);
     let current = maker.and_then(|maker| Some((&inputs.workspace.package(maker).name, inputs.tags.get(maker)?)));
     match (reference.state, current) {
@@ -155,6 +155,11 @@ fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> St
             reference.image.platform
         ),
         (State::External, _) => "its registry says that there is no such image: correct the reference".to_owned(),
+        (_, Some(_)) if request.repinned || !is_fixable(inputs, package, reference) => {
+            "`kitmake pins fix` cannot change this pin, and says why: push the image of the commit that it is of, or pin one \
+             that is there"
+                .to_owned()
+        }
         // The pin may well be to what the package is called once its changes are committed, which is not known here.
         (_, Some((name, tag))) if tag.is_dirty() => format!(
             "if the changes of `{name}` are to be committed, commit them, and `kitmake pins fix` writes the tag that it then \
@@ -167,4 +172,21 @@ fn help(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> St
         ),
         (_, None) => "push the image of the commit that the pin is of, or pin one that is there".to_owned(),
     }
+}
+
+/// Whether a fix could write another tag: the reference stands in one piece, and the tag of what it names does not follow
+/// from the Dockerfile that it stands in.
+fn is_fixable(inputs: Inputs<'_>, package: PackageId, reference: &NodeReference) -> bool {
+    let (image, dockerfile) = (&reference.image, inputs.workspace.package(package).dockerfile.as_ref());
+    let written = dockerfile.and_then(|file| file.source.text.get(image.written_at().clone()));
+    if written.is_none() || written != image.expanded.as_deref().ok() {
+        return false;
+    }
+    let mut reached: BTreeSet<PackageId> = reference.package.into_iter().collect();
+    let mut open: Vec<PackageId> = reached.iter().copied().collect();
+    while let Some(id) = open.pop() {
+        let needed = inputs.graph.edges_of(id).filter_map(|edge| edge.to.filter(|&to| to != id));
+        open.extend(needed.filter(|&to| reached.insert(to)));
+    }
+    !reached.contains(&package)
 }

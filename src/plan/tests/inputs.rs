@@ -151,6 +151,23 @@ fn a_pin_that_is_nowhere_fails_the_plan_with_its_place() {
 }
 
 #[test]
+fn a_fix_is_no_help_where_it_would_change_nothing() {
+    let help = |world: &World| world.plan().problems[0].diagnostic().help().unwrap().to_string();
+    let cannot = "`kitmake pins fix` cannot change this pin";
+    let mut after_a_fix = pinned(&Fact::No);
+    after_a_fix.request.repinned = true;
+    assert!(help(&after_a_fix).starts_with(cannot));
+    let composed = Pkg::new("user").dockerfile("ARG TAG=then\nFROM t/base:$TAG\n");
+    let in_loop = Pkg::new("base").from("t/user:then");
+    for packages in [[Pkg::new("base"), composed], [in_loop, Pkg::new("user").from("t/base:then")]] {
+        let mut world = world(packages);
+        world.select(&["user"]);
+        world.registered(&"t/base:then".parse().unwrap()).arch_tags.insert(amd64(), Fact::No);
+        assert!(help(&world).starts_with(cannot), "{}", help(&world));
+    }
+}
+
+#[test]
 fn a_pin_to_nothing_of_a_dirty_package_is_not_told_to_take_its_dirty_tag() {
     let mut world = world([Pkg::new("base").dirty().tag("now-dirty-1234567"), Pkg::new("user").from("t/base:then")]);
     world.select(&["user"]);
