@@ -51,7 +51,7 @@ pub fn of_graph(graph: &Graph, workspace: &Workspace, tags: &Tags, selected: Opt
 
 fn look(scene: &Scene<'_>, id: PackageId) -> &'static str {
     let unresolved = |edge: &Edge| edge.state == State::Unresolved && !edge.platforms.is_empty();
-    let stale = |edge: &Edge| edge.state == State::Stale && scene.allowed(edge).is_none();
+    let stale = |edge: &Edge| edge.state == State::Stale && edge.to != Some(id) && scene.allowed(edge).is_none();
     if scene.problems(id).next().is_some() || scene.graph.edges_of(id).any(unresolved) {
         "broken"
     } else if scene.tags.get(id).is_some_and(PackageTag::is_dirty) {
@@ -143,6 +143,7 @@ impl<'a> Scene<'a> {
         let allowed = self.allowed(edge).filter(|_| edge.state == State::Stale);
         let (state, tone) = match edge.state {
             State::Current => ("current", Tone::Good),
+            State::Stale if edge.to == Some(edge.from) => ("self", Tone::Mute),
             State::Stale if allowed.is_some() => ("stale, allowed", Tone::Mute),
             State::Stale => ("stale", Tone::Warn),
             State::External => ("external", Tone::Mute),

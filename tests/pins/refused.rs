@@ -173,6 +173,14 @@ fn a_package_from_itself_is_named_and_no_finding() {
     assert!(fixed.stderr.contains("left alone: pkg/base/Dockerfile:1"), "{}", fixed.stderr);
     assert_eq!(monorepo.read("pkg/base/Dockerfile"), "FROM linuxkit/base:older\n");
     assert_eq!(monorepo.read("pkg/user/Dockerfile"), format!("FROM linuxkit/base:{}\n", tag(&monorepo, "pkg/base")));
+
+    monorepo.write("kitmake.yml", "stale-pins: [{file: pkg/base/Dockerfile, reason: bootstrap}]\n");
+    monorepo.commit("Fix");
+    assert!(monorepo.kitmake(&["deps", "pkg/base"]).with_code(0).stdout.contains("from, self"));
+    let page = monorepo.kitmake(&["graph", "--format", "html"]).with_code(0).stdout;
+    assert!(page.contains("\"self\"") || page.contains(">self<"), "{page}");
+    let checked = monorepo.kitmake(&["pins", "check", "--offline"]).with_code(0);
+    assert!(checked.stderr.contains("the only ones are `self`, which needs no leave"), "{}", checked.stderr);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn edges_text(workspace: &Workspace, edges: &[&Edge]) -> String {
 fn row(workspace: &Workspace, edge: &Edge) -> [String; 4] {
     let name = |id| workspace.package(id).name.to_string();
     let odd = match edge.state {
+        State::Stale if edge.to == Some(edge.from) => ", self",
         State::Stale => ", stale",
         State::Unresolved => ", unresolved",
         _ if edge.platforms.is_empty() => ", in no build",

@@ -88,10 +88,13 @@ pub fn needless_text(pins: &[Pin], workspace: &Workspace) -> String {
     let allowed = |pin: &&Pin| matches!(pin.state, State::Allowed(_));
     let mut text = String::new();
     for entry in &workspace.config.stale_pins {
+        let is_own = |pin: &Pin| pin.state == State::Own && entry.allows(&pin.file, &pin.reference);
+        let why =
+            if pins.iter().any(is_own) { "the only ones are `self`, which needs no leave" } else { "none is stale" };
         if !pins.iter().filter(allowed).any(|pin| entry.allows(&pin.file, &pin.reference)) {
             let of = entry.image.as_ref().map(|image| format!(" to {image}")).unwrap_or_default();
             let file = &entry.file;
-            let _ = writeln!(text, "warning: kitmake.yml: `stale-pins` allows pins of {file}{of}, and none is stale");
+            let _ = writeln!(text, "warning: kitmake.yml: `stale-pins` allows pins of {file}{of}, and {why}");
         }
     }
     text
