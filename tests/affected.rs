@@ -379,6 +379,9 @@ fn an_unknown_revision_is_a_usage_error_and_a_shallow_clone_says_what_to_fetch()
     let said = refused(at("before"), 3, "git::shallow");
     assert!(said.contains("git fetch --unshallow") && said.contains("git fetch --depth=1 origin before"), "{said}");
     assert!(!refused(at("HEAD~1"), 3, "git::shallow").contains("--depth=1"));
+    let id = monorepo.git(&["rev-parse", "before"]);
+    assert!(!refused(at(&id[..12]), 3, "git::shallow").contains("--depth=1"));
+    assert!(refused(at(&id), 3, "git::shallow").contains(&format!("git fetch --depth=1 origin {id}`")));
     at("HEAD").with_code(0);
 }
 

@@ -401,7 +401,9 @@ impl Error {
 
     /// `revision` is what can be fetched by itself, if it is a name.
     pub(super) fn shallow(wanted: &str, revision: Option<&str>) -> Self {
-        let name = revision.filter(|revision| !revision.contains(['~', '^', '@', ':']));
+        // A remote knows names and whole ids, and hexadecimal digits may be the beginning of an id.
+        let is_part = |revision: &str| revision.len() < 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let name = revision.filter(|revision| !revision.contains(['~', '^', '@', ':']) && !is_part(revision));
         let name = name.map(|name| name.strip_prefix("origin/").unwrap_or(name)).filter(|name| *name != "HEAD");
         let alone = name.map(|name| {
             format!(", or this one alone: `git fetch --depth=1 origin {name}`, which is then called FETCH_HEAD")
