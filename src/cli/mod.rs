@@ -49,8 +49,8 @@ pub mod exit {
     pub const REPOSITORY: u8 = 3;
     /// Engine, registry, authentication or network.
     pub const INFRASTRUCTURE: u8 = 4;
-    /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none; `pins`:
-    /// something is wrong.
+    /// `--check`: something is to be done; `verify`: something is not signed, or not there; `path`: there is none; `pins
+    /// check` and `pins fix`: something is wrong, or left.
     pub const TO_DO: u8 = 5;
     /// Built, but not published as it was asked to be.
     pub const UNPUBLISHED: u8 = 6;
@@ -80,7 +80,7 @@ A selector is a path, a glob, an image name, or a folder, which selects all belo
 Quote `!`, `^`, `*` and `[` from the shell.
 
 Exit codes: 0 done; 1 a build failed; 2 usage; 3 the repository is wrong; 4 engine, registry or network;
-5 --check: something is to be done, verify: something is not signed, path: there is none, pins: something is wrong;
+5 --check: something is to be done, verify: something is not signed, path: there is none, pins check: something is wrong;
 6 built but not published as asked for; 130 interrupted; 143 terminated.";
 
 /// Builds what is missing in a monorepo of LinuxKit packages, in dependency order and in parallel.
