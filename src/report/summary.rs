@@ -31,7 +31,8 @@ pub(super) fn summary(steps: &[Step], outcome: &Outcome, elapsed: Duration, stay
     by_root.sort_keys();
     for (root, skipped) in &by_root {
         let names = names(steps, skipped);
-        parts.push(format!("skipped {} that need {}: {names}\n", skipped.len(), label(&steps[root.index()])));
+        let need = if skipped.len() == 1 { "needs" } else { "need" };
+        parts.push(format!("skipped {} that {need} {}: {names}\n", skipped.len(), label(&steps[root.index()])));
     }
     for (step, failure) in &outcome.failed {
         parts.push(Palette { color }.line(Tone::Bad, "FAILED", &full_label(&steps[step.index()])));

@@ -247,7 +247,7 @@ fn the_summary_ends_with_the_failures() {
         summary(&steps(), &outcome, seconds(12.0), "", false),
         "fetched 1 in 12.0s
 skipped 2 that need pkg/x linux/amd64: pkg/y linux/amd64, push pkg/y linux/amd64
-skipped 1 that need push pkg/x linux/amd64: index pkg/x
+skipped 1 that needs push pkg/x linux/amd64: index pkg/x
       FAILED build pkg/x linux/amd64
   the build failed at `RUN make`
   exit code: 2
