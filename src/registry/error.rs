@@ -22,8 +22,8 @@ pub enum Error {
     #[diagnostic(
         code(registry::unauthorized),
         help(
-            "run `{}`; a registry that hides absent repositories answers like this too: `--assume-missing` takes them \
-             for absent, `--offline` asks no registry",
+            "run `{}`; a registry that hides absent repositories answers like this too: `plan --assume-missing` takes them \
+             for absent, `plan --offline` asks no registry",
             login(host)
         )
     )]
@@ -42,7 +42,7 @@ pub enum Error {
         code(registry::denied),
         help(
             "ask for the right to this repository, or run `{}` as a user who has it; a registry that hides absent \
-             repositories answers like this too: `--assume-missing` takes them for absent, `--offline` asks no \
+             repositories answers like this too: `plan --assume-missing` takes them for absent, `plan --offline` asks no \
              registry",
             login(host)
         )
@@ -60,7 +60,7 @@ pub enum Error {
     #[error("registry `{host}` limits the rate of requests, asked for `{about}`{}{said}", wait(*.seconds))]
     #[diagnostic(
         code(registry::rate_limited),
-        help("try again later, or log in for a higher limit: `{}`; `--offline` asks no registry", login(host))
+        help("try again later, or log in for a higher limit: `{}`; `plan --offline` asks no registry", login(host))
     )]
     RateLimited {
         /// The registry.
@@ -75,7 +75,7 @@ pub enum Error {
 
     /// 5xx, after all attempts.
     #[error("registry `{host}` failed with status {status}, asked for `{about}`{said}")]
-    #[diagnostic(code(registry::server_error), help("try again later; `--offline` asks no registry"))]
+    #[diagnostic(code(registry::server_error), help("try again later; `plan --offline` asks no registry"))]
     Server {
         /// The registry.
         host: String,
@@ -126,7 +126,7 @@ pub enum Error {
     #[error("registry `{host}` refuses connections, asked for `{about}`")]
     #[diagnostic(
         code(registry::refused),
-        help("start the registry, or check host and port; `--offline` asks no registry")
+        help("start the registry, or check host and port; `plan --offline` asks no registry")
     )]
     Refused {
         /// The registry.
@@ -140,7 +140,7 @@ pub enum Error {
     #[diagnostic(
         code(registry::timeout),
         help(
-            "check the network and the proxy (HTTPS_PROXY, NO_PROXY), or try again later; `--offline` asks no registry"
+            "check the network and the proxy (HTTPS_PROXY, NO_PROXY), or try again later; `plan --offline` asks no registry"
         )
     )]
     Timeout {
@@ -154,7 +154,7 @@ pub enum Error {
     #[error("the name of registry `{host}` cannot be resolved, asked for `{about}`: {reason}")]
     #[diagnostic(
         code(registry::dns),
-        help("check the name and the network; `--offline` asks no registry, `--registry` names another one")
+        help("check the name and the network, or name another registry; `plan --offline` asks no registry")
     )]
     Dns {
         /// The registry.
@@ -206,7 +206,7 @@ pub enum Error {
     #[diagnostic(
         code(registry::connection),
         help(
-            "check the network and the proxy (HTTPS_PROXY, NO_PROXY), or try again later; `--offline` asks no registry"
+            "check the network and the proxy (HTTPS_PROXY, NO_PROXY), or try again later; `plan --offline` asks no registry"
         )
     )]
     Connection {
