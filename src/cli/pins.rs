@@ -231,7 +231,7 @@ fn fix(place: &Place, output: &Output, args: &FixArgs, runtime: &Runtime) -> End
     if !unread.is_empty() {
         output.say("what cannot be read may have stale pins, too\n");
     }
-    let is_finding = |reason: &KeptReason| !matches!(reason, KeptReason::Own);
+    let is_finding = |reason: &KeptReason| !matches!(reason, KeptReason::Own | KeptReason::Foreign(_));
     let left = repinned.kept.iter().any(|kept| is_finding(&kept.reason));
     Ok(if left || !unread.is_empty() { exit::TO_DO } else { exit::DONE })
 }

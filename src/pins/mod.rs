@@ -79,6 +79,8 @@ pub enum State {
     Own,
     /// Nothing here.
     External,
+    /// In an image yml, a tag that no package here makes: it could be anybody's, for this reason.
+    Foreign(String),
     /// It cannot be told, for this reason.
     Unresolved(String),
 }
@@ -93,6 +95,7 @@ impl State {
             Self::Allowed(_) => "allowed",
             Self::Own => "self",
             Self::External => "external",
+            Self::Foreign(_) => "foreign",
             Self::Unresolved(_) => "unresolved",
         }
     }

@@ -9,6 +9,9 @@ use crate::pins::{Kind, Pin, State};
 use crate::problem::SourceFile;
 use crate::workspace::PackageId;
 
+/// Why a tag in an image yml need not be one of a package here.
+const FOREIGN: &str = "its tag has not the form of the tags that are made here, so it could be anybody's";
+
 impl Lister<'_> {
     /// A pin whose reference stands at `at`, if anywhere; `user` is the package it is for, with what it means there.
     pub(super) fn pin(
@@ -48,6 +51,7 @@ impl Lister<'_> {
             Meaning::Stale if is_own => State::Own,
             Meaning::Stale => match self.workspace.config.allows(&file, text) {
                 Some(reason) => State::Allowed(reason.to_owned()),
+                None if is_foreign => State::Foreign(FOREIGN.to_owned()),
                 None => State::Stale,
             },
             _ => State::External,
@@ -57,9 +61,7 @@ impl Lister<'_> {
         let tag_at = at.and_then(|range| match (written.tag(), written.digest()) {
             (_, Some(_)) => Err("it names a digest".to_owned()),
             (None, None) => Err("it has no tag".to_owned()),
-            _ if is_foreign && package.is_none() => {
-                Err("its tag has not the form of the tags that are made here, so it could be anybody's".to_owned())
-            }
+            _ if is_foreign && package.is_none() => Err(FOREIGN.to_owned()),
             _ if is_made && package.is_none() => Err("several packages make this image".to_owned()),
             _ if package.and_then(|id| self.tags.get(id)).is_some_and(|tag| tag.outside_git) => {
                 Err("what it names is in no git repository, and its tag does not follow its content".to_owned())

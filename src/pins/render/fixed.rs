@@ -40,7 +40,7 @@ pub fn kept_text(kept: &[Kept]) -> String {
                 let names: Vec<String> = packages.iter().map(|name| format!("`{name}`")).collect();
                 format!("its tag would follow from itself, through {}", names.join(", "))
             }
-            KeptReason::NotRewritable(why) | KeptReason::Unresolved(why) => why.clone(),
+            KeptReason::Foreign(why) | KeptReason::NotRewritable(why) | KeptReason::Unresolved(why) => why.clone(),
         };
         let _ = writeln!(text, "left alone: {} {}: {why}", place(pin), pin.reference);
     }

@@ -34,7 +34,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
     }
     let mut text = table(&rows);
     let mut summary: Vec<String> = Vec::new();
-    for state in ["current", "stale", "allowed", "self", "external", "unresolved"] {
+    for state in ["current", "stale", "allowed", "self", "external", "foreign", "unresolved"] {
         let count = pins.iter().filter(|pin| pin.state.name() == state).count();
         if count > 0 {
             summary.push(format!("{count} {state}"));

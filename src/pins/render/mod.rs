@@ -32,7 +32,7 @@ const VERSION: u32 = 1;
 fn pin_json(pin: &Pin, workspace: &Workspace) -> Value {
     let name = |id: &crate::workspace::PackageId| workspace.package(*id).name.clone();
     let reason = match &pin.state {
-        State::Allowed(reason) | State::Unresolved(reason) => Some(reason),
+        State::Allowed(reason) | State::Foreign(reason) | State::Unresolved(reason) => Some(reason),
         _ => None,
     };
     json!({
@@ -67,8 +67,7 @@ fn said(pin: &Pin, workspace: &Workspace) -> String {
             Err(why) => format!("{reference}: {why}"),
             Ok(_) => format!("{reference}, but `{package}` has no tag"),
         },
-        (State::Allowed(reason), _) => format!("{reference}: {reason}"),
-        (State::Unresolved(why), _) => format!("{reference}: {why}"),
+        (State::Allowed(why) | State::Foreign(why) | State::Unresolved(why), _) => format!("{reference}: {why}"),
         (State::Own, _) => format!("{reference}, which `{package}` made before"),
         (State::Current | State::External, _) => reference.clone(),
     }

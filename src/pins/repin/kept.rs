@@ -20,6 +20,8 @@ pub struct Kept {
 pub enum KeptReason {
     /// It names the package that it is written in; no tag can contain itself. This is legal.
     Own,
+    /// It could be anybody's, for this reason. This is legal.
+    Foreign(String),
     /// Its tag would follow from itself, through these packages.
     Loop(Vec<PackageName>),
     /// It cannot be rewritten, for this reason.
@@ -58,6 +60,7 @@ fn why_kept(pass: &Pass<'_>, pin: Pin) -> Option<Kept> {
     let reason = match (&pin.state, &pin.tag_at) {
         _ if !in_scope => return None,
         (State::Own, _) => KeptReason::Own,
+        (State::Foreign(why), _) => KeptReason::Foreign(why.clone()),
         (State::Unresolved(why), _) => KeptReason::Unresolved(why.clone()),
         (State::Stale, Err(why)) => KeptReason::NotRewritable(why.clone()),
         (State::Stale, Ok(_)) => {
