@@ -299,6 +299,9 @@ pub fn parse_platforms(text: &str) -> Result<Platforms, String> {
     if text == "all" {
         return Ok(Platforms::Arches);
     }
+    if text.split(',').any(|part| part.trim() == "all") {
+        return Err("`all` stands alone".to_owned());
+    }
     Ok(Platforms::These(parse_skipped(text)?))
 }
 
@@ -357,6 +360,7 @@ mod tests {
     fn platforms_are_named_whole_or_by_architecture() {
         let these = |names: &[&str]| Ok(Platforms::These(names.iter().map(|name| Platform::linux(name)).collect()));
         assert_eq!(parse_platforms("all"), Ok(Platforms::Arches));
+        assert_eq!(parse_platforms("all,linux/amd64"), Err("`all` stands alone".to_owned()));
         assert_eq!(parse_platforms("linux/arm64,amd64,arm64"), these(&["amd64", "arm64"]));
         assert_eq!(parse_skipped("riscv64,linux/s390x"), Ok(["riscv64", "s390x"].map(Platform::linux).into()));
         assert!(parse_skipped("all").is_err());
