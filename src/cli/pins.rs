@@ -9,7 +9,7 @@ use super::output::{Format, Output, json};
 use super::registry_args::RegistryArgs;
 use super::signals::{Second, Watch};
 use super::{Ended, exit, faulty};
-use crate::pins::{self, Change, KeptReason, Pin, Published, render};
+use crate::pins::{self, Availability, Change, KeptReason, Pin, render};
 use crate::pipeline::{self, PinSurvey, SurveyedPins};
 use crate::problem::{Problem, once};
 use crate::registry::Client;
@@ -173,18 +173,18 @@ fn check(place: &Place, output: &Output, args: &CheckArgs, runtime: &Runtime) ->
     }
     let config = &workspace.config;
     let needed = pins::needed_images(&pins, registry(args.registry.as_deref(), config).as_deref());
-    let published = if args.offline {
+    let available = if args.offline {
         output.say(&render::not_asked_text(needed.len()));
-        Published::new()
+        Availability::new()
     } else {
         let directory = place.working_directory().map_err(one)?;
         let authorities = args.registries.certificate_authorities(&directory).map_err(one)?;
         let insecure = &args.registries.insecure_registry;
         let options = registry_options(&workspace.root, config, insecure, &authorities, &place.environment);
         let client = Client::new(options).map_err(one)?;
-        pipeline::published(&needed, &client, runtime)
+        pipeline::ask_availability(&needed, &client, runtime)
     };
-    let checked = pins::check(&pins, &published);
+    let checked = pins::check(&pins, &available);
     say_unread(output, &surveyed, &pins);
     output.data(&match args.format {
         Format::Text => render::findings_text(&checked, &pins, workspace, output.verbose > 0),

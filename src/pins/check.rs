@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::workspace::PackageId;
 
 /// What registries say of images as pins name them: whether they have it, or why that cannot be told.
-pub type Published = BTreeMap<Reference, Result<bool, Problem>>;
+pub type Availability = BTreeMap<Reference, Result<bool, Problem>>;
 
 /// What is known of the pins.
 #[derive(Debug, Clone)]
@@ -80,16 +80,16 @@ pub fn needed_images(pins: &[Pin], registry: Option<&str>) -> BTreeMap<Reference
 
 /// Looks for all that is wrong.
 #[must_use]
-pub fn check(pins: &[Pin], published: &Published) -> Checked {
+pub fn check(pins: &[Pin], available: &Availability) -> Checked {
     let of = |kind, wrong: &dyn Fn(&Pin) -> bool| -> Vec<Finding> {
         pins.iter().filter(|pin| wrong(pin)).map(|pin| Finding { kind, pins: vec![pin.clone()] }).collect()
     };
-    let is_absent = |pin: &Pin| needed(pin).is_some_and(|image| matches!(published.get(&image), Some(Ok(false))));
+    let is_absent = |pin: &Pin| needed(pin).is_some_and(|image| matches!(available.get(&image), Some(Ok(false))));
     let mut findings = of(FindingKind::Unresolved, &|pin| matches!(pin.state, State::Unresolved(_)));
     findings.extend(of(FindingKind::Unsatisfiable, &is_absent));
     findings.extend(of(FindingKind::Stale, &|pin| pin.state == State::Stale));
     findings.extend(two_tags(pins));
-    let unknown = pins.iter().filter_map(needed).filter_map(|image| match published.get(&image) {
+    let unknown = pins.iter().filter_map(needed).filter_map(|image| match available.get(&image) {
         Some(Ok(_)) => None,
         Some(Err(problem)) => Some((image, Some(problem.clone()))),
         None => Some((image, None)),
@@ -183,8 +183,8 @@ mod tests {
         }
     }
 
-    fn kinds(pins: &[Pin], published: &Published) -> Vec<FindingKind> {
-        check(pins, published).findings.into_iter().map(|finding| finding.kind).collect()
+    fn kinds(pins: &[Pin], available: &Availability) -> Vec<FindingKind> {
+        check(pins, available).findings.into_iter().map(|finding| finding.kind).collect()
     }
 
     fn image(text: &str) -> Reference {
@@ -199,9 +199,9 @@ mod tests {
             pin("c", "t/a:now", State::Current),
             pin("d", "debian:12", State::External),
         ];
-        assert_eq!(kinds(&pins, &Published::new()), []);
-        let published = Published::from([(image("t/a:old"), Ok(false)), (image("t/a:older"), Ok(true))]);
-        assert_eq!(kinds(&pins, &published), [FindingKind::Unsatisfiable]);
+        assert_eq!(kinds(&pins, &Availability::new()), []);
+        let available = Availability::from([(image("t/a:old"), Ok(false)), (image("t/a:older"), Ok(true))]);
+        assert_eq!(kinds(&pins, &available), [FindingKind::Unsatisfiable]);
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             ["host.example/x:1", "host.example/x:1"],
         ];
         assert_eq!(needed, expected.map(|row| row.map(str::to_owned)));
-        let checked = check(&pins, &Published::from([(image("debian"), Ok(false)), (image("t/a"), Ok(true))]));
+        let checked = check(&pins, &Availability::from([(image("debian"), Ok(false)), (image("t/a"), Ok(true))]));
         let absent = checked.findings.iter().find(|finding| finding.kind == FindingKind::Unsatisfiable).unwrap();
         assert_eq!(absent.pins, [pins[4].clone()]);
         let unknown: Vec<String> = checked.unknown.keys().map(ToString::to_string).collect();
@@ -242,7 +242,7 @@ mod tests {
             pin("c", "t/a:now", State::Current),
             pin("d", "debian:0", State::External),
         ];
-        let absent = Published::from([(image("t/a:old"), Ok(false)), (image("debian:0"), Ok(false))]);
+        let absent = Availability::from([(image("t/a:old"), Ok(false)), (image("debian:0"), Ok(false))]);
         let checked = check(&pins, &absent);
         assert_eq!(checked.findings.len(), 4);
         let by_pin: Vec<(&str, Vec<FindingKind>, usize)> = (checked.by_pin().iter())
@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn two_tags_of_one_image_are_found_beside_the_stale_one() {
         let pins = [pin("a", "t/a:old", State::Stale), pin("b", "t/a:now", State::Current)];
-        assert_eq!(kinds(&pins, &Published::new()), [FindingKind::Stale, FindingKind::TwoTags]);
-        assert_eq!(kinds(&pins[..1], &Published::new()), [FindingKind::Stale]);
+        assert_eq!(kinds(&pins, &Availability::new()), [FindingKind::Stale, FindingKind::TwoTags]);
+        assert_eq!(kinds(&pins[..1], &Availability::new()), [FindingKind::Stale]);
         let spellings = [pin("a", "t/a:old", State::Stale), pin("b", "docker.io/t/a:old", State::Stale)];
-        assert_eq!(kinds(&spellings, &Published::new()), [FindingKind::Stale, FindingKind::Stale]);
+        assert_eq!(kinds(&spellings, &Availability::new()), [FindingKind::Stale, FindingKind::Stale]);
         let other = [pin("a", "t/a:old", State::Stale), pin("b", "docker.io/t/a:older", State::Stale)];
-        assert_eq!(kinds(&other, &Published::new()).last(), Some(&FindingKind::TwoTags));
+        assert_eq!(kinds(&other, &Availability::new()).last(), Some(&FindingKind::TwoTags));
     }
 }

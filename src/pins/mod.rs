@@ -41,7 +41,7 @@ use serde::Serialize;
 use crate::image::Reference;
 use crate::workspace::PackageId;
 
-pub use check::{Checked, Finding, FindingKind, Published, Wrong, check, needed_images};
+pub use check::{Availability, Checked, Finding, FindingKind, Wrong, check, needed_images};
 pub use error::Error;
 pub use image_file::{ImageFile, image_files};
 pub use list::list;

@@ -20,6 +20,6 @@ mod survey;
 
 pub use compare::{Compared, Comparison, affected};
 pub use picked::{Picked, Picking, pick};
-pub use pins::{PinSurvey, SurveyedPins, published, survey_pins};
+pub use pins::{PinSurvey, SurveyedPins, ask_availability, survey_pins};
 pub use prepare::{Prepared, prepare};
 pub use survey::{Rewritten, Selection, Survey, Surveyed, select, spread, survey};

@@ -12,7 +12,7 @@ use super::survey::{Survey, Surveyed, survey};
 use crate::git::{Future, TagOptions};
 use crate::graph;
 use crate::image::{Platform, Reference};
-use crate::pins::{self, Carried, DirtyTags, ImageFile, Pin, Published, Repinned, State};
+use crate::pins::{self, Availability, Carried, DirtyTags, ImageFile, Pin, Repinned, State};
 use crate::presence::{Fact, ask_existence};
 use crate::problem::Problem;
 use crate::registry::Client;
@@ -127,7 +127,7 @@ impl SurveyedPins {
 }
 
 /// Asks registries for the images that have to be there, each where it lives.
-pub fn published(needed: &BTreeMap<Reference, Reference>, client: &Client, runtime: &Runtime) -> Published {
+pub fn ask_availability(needed: &BTreeMap<Reference, Reference>, client: &Client, runtime: &Runtime) -> Availability {
     let facts = runtime.block_on(ask_existence(needed.values().cloned(), client));
     let said = needed.iter().filter_map(|(image, there)| match facts.get(there)? {
         Fact::Yes(()) => Some((image.clone(), Ok(true))),

@@ -66,7 +66,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
     let platforms = settings.platforms(config);
     let demand_of =
         |selected: &[_]| plan::demand(workspace, graph, selected, &platforms, &settings.skip_platforms, &builder);
-    let (selected, also_published) = published(settings, &surveyed, demand_of);
+    let (selected, also_published) = with_newly_pinned(settings, &surveyed, demand_of);
     let demand = demand_of(&selected);
 
     let client = Client::new(settings.registry_options(config))?;
@@ -146,7 +146,7 @@ pub fn prepare(settings: &Settings, runtime: &Runtime) -> Result<Prepared, Probl
 
 /// The packages that are asked for and, with a push, those of them that are so only because new pins name them and the others
 /// need them; both sorted. Once the pins are committed, another machine finds what they name in the registry or nowhere.
-fn published(
+fn with_newly_pinned(
     settings: &Settings,
     surveyed: &Surveyed,
     demand_of: impl Fn(&[PackageId]) -> Demand,

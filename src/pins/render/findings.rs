@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{VERSION, pin_json, place, said, table, together};
+use super::{VERSION, fold_places, pin_json, place, said, table};
 use crate::image::Reference;
 use crate::pins::{Checked, FindingKind, Pin, State, Wrong};
 use crate::wording::counted;
@@ -24,7 +24,7 @@ pub fn findings_text(checked: &Checked, pins: &[Pin], workspace: &Workspace, ver
     if rows.is_empty() {
         return format!("no findings in {all}\n");
     }
-    let (rows, more) = if verbose { (rows, "") } else { together(rows) };
+    let (rows, more) = if verbose { (rows, "") } else { fold_places(rows) };
     format!("{}{found} in {all}{more}\n", table(&rows))
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{VERSION, pin_json, place, said, table, together};
+use super::{VERSION, fold_places, pin_json, place, said, table};
 use crate::pins::{Pin, State};
 use crate::wording::counted;
 use crate::workspace::Workspace;
@@ -22,7 +22,7 @@ pub fn text(pins: &[Pin], workspace: &Workspace, verbose: bool) -> String {
         .collect();
     let mut more = "";
     if !verbose {
-        (rows, more) = together(rows);
+        (rows, more) = fold_places(rows);
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for pin in pins.iter().filter(|pin| plain(pin)) {
             *counts.entry((pin.state.name(), &pin.reference)).or_default() += 1;

@@ -74,7 +74,7 @@ fn said(pin: &Pin, workspace: &Workspace) -> String {
 }
 
 /// Many rows with those in one that differ only in their second column, a place; and what to say of it at the end.
-fn together(rows: Vec<[String; 3]>) -> (Vec<[String; 3]>, &'static str) {
+fn fold_places(rows: Vec<[String; 3]>) -> (Vec<[String; 3]>, &'static str) {
     if rows.len() <= ROWS {
         return (rows, "");
     }
