@@ -18,7 +18,7 @@ mod meaning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ImageFile, Pin, State};
+use super::{ImageFile, Pin};
 use crate::git::Tags;
 use crate::graph::{Graph, NodeReference, Repositories};
 use crate::workspace::{PackageId, Workspace};
@@ -56,11 +56,7 @@ fn merge(pins: Vec<Pin>) -> Vec<Pin> {
     let mut merged: BTreeMap<_, Pin> = BTreeMap::new();
     for pin in pins {
         let key = pin.key();
-        let state = match &pin.state {
-            State::Allowed(_) => "allowed",
-            other => other.name(),
-        };
-        let key = (key.0.to_owned(), key.1, key.2, key.3, key.4.to_owned(), state);
+        let key = (key.0.to_owned(), key.1, key.2, key.3, key.4.to_owned(), pin.state.name());
         match merged.entry(key) {
             std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pin)),
             std::collections::btree_map::Entry::Occupied(mut entry) => {

@@ -20,6 +20,8 @@ use crate::workspace::{Package, PackageId};
 pub(super) struct Pass<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) live: &'a [(&'a Pin, usize)],
+    /// The places in `live` of the pins of each file.
+    by_file: Vec<Vec<usize>>,
     pub(super) files: &'a Files,
     pub(super) tags: Tags,
     pub(super) carried: Vec<bool>,
@@ -41,8 +43,12 @@ impl<'a> Pass<'a> {
                 carried
             }
         };
+        let mut by_file = vec![Vec::new(); files.all.len()];
+        for (place, (_, file)) in live.iter().enumerate() {
+            by_file[*file].push(place);
+        }
         let (texts, rewrites, loops) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        Self { request, live, files, tags, carried, texts, rewrites, loops }
+        Self { request, live, by_file, files, tags, carried, texts, rewrites, loops }
     }
 
     pub(super) fn run(&mut self, future: &mut Future) -> Result<(), Problem> {
@@ -77,9 +83,10 @@ impl<'a> Pass<'a> {
     /// Writes the present tags into a file, in memory. Says whether it changed.
     fn rewrite(&mut self, file: usize) -> bool {
         let mut replaced: BTreeMap<usize, (Range<usize>, String)> = BTreeMap::new();
-        for (place, (pin, of)) in self.live.iter().enumerate() {
+        for place in &self.by_file[file] {
+            let (pin, _) = self.live[*place];
             let (Some(package), Ok(range)) = (pin.package, &pin.tag_at) else { continue };
-            if *of != file || self.loops.contains_key(&place) || !self.carried[package.index()] {
+            if self.loops.contains_key(place) || !self.carried[package.index()] {
                 continue;
             }
             let Some(to) = self.due(pin, package) else { continue };
