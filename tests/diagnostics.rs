@@ -53,7 +53,7 @@ fn a_broken_package_elsewhere_is_named_and_stops_nothing() {
     for name in ["invalid-yaml", "missing-dockerfile", "bad-tag-template", "missing-extra-source", "no-image"] {
         let planned = plan(&Monorepo::broken(name), &["pkg/sound"]).with_code(0);
         let said = "1 package that is not selected has errors: pkg/broken (-v says why)\n";
-        assert_eq!(planned.stderr, said, "{name}");
+        assert!(planned.stderr.starts_with(said), "{name}: {}", planned.stderr);
         let verbose = plan(&Monorepo::broken(name), &["-v", "pkg/sound"]).with_code(0);
         assert!(verbose.stderr.contains("has errors: pkg/broken\n"), "{name}: {}", verbose.stderr);
         assert_eq!(codes(&verbose), [expected(name).diagnostic.as_str()], "{name}: {}", verbose.stderr);

@@ -298,7 +298,7 @@ linuxkit/v:v1-27e31fe
 ";
 const DIRTY: &str = "\
 acme/a:83f56dc88d054ded7ef9324d7ce75b41c6f3275e-dirty-f09d80c
-  package   .
+  package   pkg/a
   commit    7137247b6b3d3b476cf60874b403500f753bfd2a
   tree      8daaa33c4d8fff8da48da039a6d9c7540c4135e7
   source    b529198f398cbc52f3750968c80e9bfe0ca8b231 ../../lib as vendor/lib

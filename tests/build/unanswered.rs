@@ -74,7 +74,7 @@ fn without_a_registry_only_what_hangs_on_it_fails() {
     names(&missing, "registry::refused", &recovery);
     let two = bench.kitmake(&["plan", "pkg/recovery", "pkg/ca-certificates"]).with_code(4);
     assert_eq!(two.stderr.matches("registry::refused").count(), 1, "{}", two.stderr);
-    names(&two, "registry::refused", "itwasaskedfor1furtherimage");
+    names(&two, "registry::refused", "thesamegoesfor1furtherimage");
     let offline = bench.kitmake(&["plan", "pkg/recovery", "--offline"]).with_code(4);
     names(&offline, "plan::not_asked", &recovery);
     for arguments in [&["--assume-missing"][..], &["--assume-missing=pkg/recovery"], &["--assume-missing", "--offline"]]

@@ -176,7 +176,6 @@ fn what_cannot_be_read_is_neither_fixed_nor_free_of_needs() {
     for (arguments, code) in [
         (&["deps", "pkg/user"][..], 3),
         (&["path", "pkg/user", "tools/base"], 3),
-        (&["rdeps", "pkg/user"], 0),
         (&["rdeps", "tools/base"], 0),
         (&["deps", "...tools/base"], 0),
         (&["graph"], 0),
