@@ -17,8 +17,13 @@ pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.len() {
         ..=NAMES => names.join(", "),
-        count => format!("{} and {} more", names[..NAMES - 1].join(", "), count - (NAMES - 1)),
+        count => names[..NAMES - 1].join(", ") + &and_more(count - (NAMES - 1)),
     }
+}
+
+/// ` and 2 more`, after what is named of several; nothing where that is all.
+pub(crate) fn and_more(further: usize) -> String {
+    if further > 0 { format!(" and {further} more") } else { String::new() }
 }
 
 /// `3,412`
@@ -60,6 +65,11 @@ mod tests {
         assert_eq!(listed(names[..1].iter().copied()), "`a`");
         assert_eq!(listed(names[..5].iter().copied()), "`a`, `b`, `c`, `d`, `e`");
         assert_eq!(listed(names.into_iter()), "`a`, `b`, `c`, `d` and 2 more");
+    }
+
+    #[test]
+    fn where_all_is_named_there_is_no_more() {
+        assert_eq!([0, 1, 2].map(and_more), ["", " and 1 more", " and 2 more"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Pin, State};
-use crate::wording::columns;
+use crate::wording::{and_more, columns};
 use crate::workspace::Workspace;
 
 pub use findings::{findings_json, findings_text, needless_text, not_asked_text};
@@ -88,9 +88,7 @@ fn fold_places(rows: Vec<[String; 3]>) -> (Vec<[String; 3]>, &'static str) {
         }
     }
     let is_less = alike.iter().any(|(_, more)| *more > 0);
-    let row = |([what, place, said], more): ([String; 3], usize)| {
-        [what, if more > 0 { format!("{place} and {more} more") } else { place }, said]
-    };
+    let row = |([what, place, said], more): ([String; 3], usize)| [what, place + &and_more(more), said];
     (alike.into_iter().map(row).collect(), if is_less { "; -v lists all of them" } else { "" })
 }
 

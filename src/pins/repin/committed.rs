@@ -1,7 +1,6 @@
 //! The tags that packages will have when the work tree is committed, and the files that git does not track.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use crate::path::clean;
 use crate::pins::Error;
 use crate::pins::files::{directories, real};
 use crate::problem::Problem;
+use crate::wording::and_more;
 use crate::workspace::{PackageId, Workspace};
 
 /// How many names an error lists.
@@ -122,10 +122,6 @@ fn of_tag(directory: &Path, tag: &PackageTag) -> Names {
 
 /// The first of many, quoted, and how many more there are.
 fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let mut text = names.take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        let _ = write!(text, " and {more} more");
-    }
-    text
+    let more = and_more(names.len().saturating_sub(LISTED));
+    names.take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ") + &more
 }

@@ -8,6 +8,7 @@ use crate::image::Platform;
 use crate::plan::node::{Node, Place, Reason, State};
 use crate::plan::step::{Action, Step};
 use crate::plan::{Plan, Unpublished};
+use crate::wording::and_more;
 
 /// Names in one line.
 const NAMES: usize = 3;
@@ -26,8 +27,7 @@ pub(super) fn outdated(out: &mut String, plan: &Plan) {
     let (lasting, others): (Vec<&Node>, Vec<&Node>) =
         others.into_iter().partition(|node| node.reasons.iter().any(Reason::is_hindrance));
     if !lasting.is_empty() {
-        let (first, more) = (lasting[0].id(), lasting.len() - 1);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (first, more) = (lasting[0].id(), and_more(lasting.len() - 1));
         let _ = writeln!(out, "  {first}{more} cannot be built again; `kitmake explain` says why");
     }
     let (them, ones) = if ready.len() + others.len() == 1 { ("it", "one") } else { ("them", "ones") };
@@ -104,8 +104,7 @@ pub fn unpublished(plan: &Plan) -> String {
     pushed.dedup();
     let who = if let [one] = pushed[..] { one } else { "what is pushed" };
     let (noun, are) = if found.len() == 1 { ("package", "is") } else { ("packages", "are") };
-    let rest = found.len().saturating_sub(NAMES);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    let more = and_more(found.len().saturating_sub(NAMES));
     let names: Vec<String> = found.iter().take(NAMES).map(named).collect();
     let remedy = remedy(found, &pushed).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     format!("{who} is built on {} {noun} that {are} not pushed: {}{more}{remedy}\n", found.len(), names.join(", "))

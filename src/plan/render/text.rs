@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::plan::files::together;
 use crate::plan::node::{Idle, IdleReason, Node, Reason, State};
 use crate::plan::step::{Step, StepKind};
-use crate::wording::{columns, counted, thousands};
+use crate::wording::{and_more, columns, counted, thousands};
 
 /// More stale pins than this are told by what they name.
 const PINS: usize = 8;
@@ -218,7 +218,7 @@ fn stale_pins(out: &mut String, plan: &Plan, verbose: bool) {
     }
     let together = !verbose && pins.len() > PINS;
     let row = |((reference, now), places): ((&str, &str), Vec<String>)| {
-        let more = if places.len() > 1 { format!(" and {} more", places.len() - 1) } else { String::new() };
+        let more = and_more(places.len() - 1);
         [format!("{}{more}", places[0]), reference.to_owned(), format!("({now})")]
     };
     let rows: Vec<[String; 3]> = if together {

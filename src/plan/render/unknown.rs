@@ -7,7 +7,7 @@ use super::text::{built_node, list};
 use super::words::sentence;
 use crate::plan::node::{Node, Reason, State};
 use crate::plan::{Plan, Unasked};
-use crate::wording::columns;
+use crate::wording::{and_more, columns};
 
 /// The nodes that hang on a question that failed, those together that hang on the same; `verbose` lists all of them.
 pub(super) fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
@@ -26,8 +26,7 @@ pub(super) fn unknown(out: &mut String, plan: &Plan, verbose: bool) {
     alike.sort_by_key(|nodes| nodes[0].id());
     let rows = alike.into_iter().map(|nodes| {
         let [why, _] = sentence(nodes[0]);
-        let more = if nodes.len() > 1 { format!(" and {} more", nodes.len() - 1) } else { String::new() };
-        [format!("{}{more}", nodes[0].id()), why, String::new()]
+        [nodes[0].id() + &and_more(nodes.len() - 1), why, String::new()]
     });
     let _ = writeln!(out, "unknown: {}", open.len());
     for row in columns(&rows.collect::<Vec<_>>()) {
@@ -49,8 +48,7 @@ fn causes(node: &Node) -> Vec<String> {
 pub(super) fn unasked(out: &mut String, plan: &Plan, verbose: bool) {
     let row = |Unasked { host, images, why }: &Unasked| {
         let named: Vec<&str> = images.iter().map(String::as_str).take(if verbose { images.len() } else { 1 }).collect();
-        let rest = images.len() - named.len();
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        let more = and_more(images.len() - named.len());
         let why = why.as_ref().map_or_else(|| format!("`{host}` was not asked"), ToString::to_string);
         [named.join(", ") + &more, why, String::new()]
     };
